@@ -1,0 +1,1 @@
+"""Master to Shots and their complexity."""

@@ -1,0 +1,1 @@
+"""One module per codec: every quirk of an encoder lives in its module."""

@@ -1,0 +1,1 @@
+"""Runs the steps: store, events, pipeline."""

@@ -1,0 +1,83 @@
+"""Inputs and filter graphs, built with ffmpeg-python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from encoder.ffmpeg.process import PROTOCOLS
+from encoder.media.conform import Conform, Filter
+
+# A stream of ffmpeg-python's graph; the library has no types.
+Stream = Any
+
+# Containers and raw streams that hold pictures themselves. Formats that only point at other files
+# or devices (hls, dash, concat, lavfi, sdp, image sequences) are left out, so that a master cannot
+# make FFmpeg open anything but itself.
+FORMATS = (
+    "asf",
+    "avi",
+    "dv",
+    "flv",
+    "gxf",
+    "h264",
+    "hevc",
+    "ivf",
+    "m4v",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "mpeg",
+    "mpegts",
+    "mpegvideo",
+    "mxf",
+    "nut",
+    "obu",
+    "ogg",
+    "rm",
+    "vc1",
+    "vvc",
+    "yuv4mpegpipe",
+)
+FORMAT_WHITELIST = ",".join(FORMATS)
+
+
+def file_url(path: Path) -> str:
+    """The path as FFmpeg takes it whatever its name: no option, protocol or pattern in it."""
+    return f"file:{path.absolute()}"
+
+
+def open_master(path: Path, conform: Conform) -> Stream:
+    """The reference pictures of a master: its video stream, decoded and conformed."""
+    options: dict[str, str | None] = {
+        "protocol_whitelist": PROTOCOLS,
+        "format_whitelist": FORMAT_WHITELIST,
+        **dict(conform.input_options),
+    }
+    source = ffmpeg.input(file_url(path), **options)
+    return apply(source[str(conform.stream_index)], conform.filters)
+
+
+def open_file(path: Path) -> Stream:
+    """The first video stream of a file of our own, as it is."""
+    return ffmpeg.input(file_url(path), protocol_whitelist=PROTOCOLS)["v:0"]
+
+
+def apply(stream: Stream, filters: Iterable[Filter]) -> Stream:
+    """The stream after the filters."""
+    for one in filters:
+        stream = stream.filter(one.name, *one.arguments, **dict(one.options))
+    return stream
+
+
+def rate_text(rate: Fraction) -> str:
+    """A frame rate as FFmpeg takes it."""
+    return f"{rate.numerator}/{rate.denominator}"
+
+
+def arguments(output: Stream) -> list[str]:
+    """The command line of a graph's outputs, without the program."""
+    return [str(a) for a in ffmpeg.get_args(output)]

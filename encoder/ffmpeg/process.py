@@ -1,0 +1,284 @@
+"""Starts FFmpeg, the only place that does: streams progress, keeps the end of its messages.
+
+Every process leads a group of its own, which is killed whole when the caller is interrupted or
+fails, so that nothing is left running behind.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from encoder.errors import MachineError, printable
+from encoder.ffmpeg.locate import Ffmpeg
+
+# Enough for FFmpeg's chain of errors from the decoder up to the muxer.
+_TAIL_LINES = 40
+_KILL_AFTER_SECONDS = 3.0
+
+# What every process is started with: nothing is asked, only local files are opened (a playlist or
+# a concat script inside a master cannot reach out), messages are warnings and errors.
+GLOBAL_ARGUMENTS = ("-nostdin", "-hide_banner", "-loglevel", "level+warning", "-y")
+PROTOCOLS = "file,pipe,fd"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One report of a running process.
+
+    ``frame`` counts the frames that left the first video output, ``time_us`` is the output time in
+    microseconds, ``speed`` the ratio to real time, None where FFmpeg does not know.
+    """
+
+    frame: int
+    time_us: int
+    speed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a finished process took: seconds, and its largest resident set in bytes."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory: int
+
+
+class ProcessFailed(Exception):  # noqa: N818 - what it is, not a defect of this program
+    """FFmpeg ended with an error.
+
+    ``tail`` are the last lines it printed, ``code`` its exit status (negative: the signal).
+    """
+
+    def __init__(self, code: int, tail: Sequence[str]) -> None:
+        self.code = code
+        self.tail = tuple(tail)
+        super().__init__(f"FFmpeg ended with {self.describe_code()}: {self.reason}")
+
+    def describe_code(self) -> str:
+        """The exit status in words."""
+        if self.code < 0:
+            return f"signal {signal.Signals(-self.code).name}"
+        return f"exit status {self.code}"
+
+    @property
+    def reason(self) -> str:
+        """The most telling of the last lines: the first error, without FFmpeg's log prefix."""
+        errors = [line for line in self.tail if "[error]" in line or "[fatal]" in line]
+        lines = errors[:2] or list(self.tail[-2:])
+        return "; ".join(printable(_strip_prefix(line)) for line in lines) or "no message"
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether a write failed for want of space."""
+        return any("No space left on device" in line for line in self.tail)
+
+
+def _strip_prefix(line: str) -> str:
+    while line.startswith("["):
+        _, closed, rest = line.partition("] ")
+        if not closed:
+            break
+        line = rest
+    return line
+
+
+def run(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    log_level: str = "level+warning",
+) -> Usage:
+    """Runs FFmpeg to its end.
+
+    Args:
+        ffmpeg: the program.
+        arguments: everything after the global options: inputs, filters, outputs.
+        folder: working directory; output names inside filter options should be relative to it,
+            so that they need no escaping.
+        on_progress: called about twice a second.
+        on_line: called with each line of its messages.
+        log_level: FFmpeg's ``-loglevel``, for those who read results from messages.
+
+    Raises:
+        ProcessFailed: when it ends with an error.
+        MachineError: when it cannot be started, or the disk is full.
+    """
+    argv = _argv(ffmpeg, ("-progress", "pipe:1", *arguments), log_level)
+    with _started(argv, folder, on_line) as running:
+        stdout = running.stdout
+        fields: dict[str, str] = {}
+        for raw in stdout:
+            key, _, value = raw.decode("utf-8", "replace").strip().partition("=")
+            fields[key] = value
+            if key == "progress":
+                if on_progress is not None:
+                    on_progress(_progress(fields))
+                fields = {}
+        return running.finish()
+
+
+@contextmanager
+def stream(
+    ffmpeg: Ffmpeg, arguments: Sequence[str], *, folder: Path | None = None
+) -> Iterator[Running]:
+    """Runs FFmpeg with its standard output as a pipe to read pictures or samples from.
+
+    The process is killed when the block is left early; a block that reads to the end calls
+    :meth:`Running.finish`, which raises if the process failed.
+
+    Raises:
+        MachineError: when it cannot be started.
+    """
+    with _started(_argv(ffmpeg, arguments, "level+warning"), folder, None) as running:
+        yield running
+
+
+def _argv(ffmpeg: Ffmpeg, arguments: Sequence[str], log_level: str) -> list[str]:
+    own = [log_level if a == "level+warning" else a for a in GLOBAL_ARGUMENTS]
+    return [str(ffmpeg.path), *own, *arguments]
+
+
+class Running:
+    """A process under way."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        tail: deque[str],
+        reader: threading.Thread,
+        started: float,
+    ) -> None:
+        if process.stdout is None:
+            raise ValueError("a process without a pipe for its output")
+        self.stdout: IO[bytes] = process.stdout
+        self._process = process
+        self._tail = tail
+        self._reader = reader
+        self._started = started
+        self.usage: Usage | None = None
+
+    def finish(self) -> Usage:
+        """Waits for the end.
+
+        Raises:
+            ProcessFailed: when it failed.
+            MachineError: when it failed because the disk is full.
+        """
+        usage = self._reap()
+        code = self._process.returncode
+        if code != 0:
+            failure = ProcessFailed(code, tuple(self._tail))
+            if failure.disk_full:
+                raise MachineError(
+                    "The disk is full",
+                    why=failure.reason,
+                    hint="Free some space, or point --output and ENCODER_CACHE at another disk, "
+                    "and run the same command again: finished steps are kept",
+                ) from failure
+            raise failure
+        return usage
+
+    def _reap(self) -> Usage:
+        if self.usage is None:
+            _, status, resources = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self._reader.join()
+            self.usage = Usage(
+                resources.ru_utime + resources.ru_stime,
+                time.monotonic() - self._started,
+                resources.ru_maxrss * 1024,
+            )
+        return self.usage
+
+    def kill(self) -> None:
+        """Ends the process group: politely, then at once."""
+        if self.usage is not None:
+            return
+        # A process blocked on a full pipe would not see the signal until somebody reads.
+        self.stdout.close()
+        _signal_group(self._process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _KILL_AFTER_SECONDS
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+            time.sleep(0.02)
+        _signal_group(self._process.pid, signal.SIGKILL)
+        self._reap()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _started(
+    argv: list[str], folder: Path | None, on_line: Callable[[str], None] | None
+) -> Iterator[Running]:
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MachineError(
+            "FFmpeg could not be started",
+            where=argv[0],
+            why=str(error),
+            hint="Run `encoder doctor`, or choose another FFmpeg with --ffmpeg",
+        ) from error
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def read_messages() -> None:
+        if process.stderr is None:
+            return
+        for raw in process.stderr:
+            line = raw.decode("utf-8", "replace").rstrip()
+            tail.append(line)
+            if on_line is not None:
+                on_line(line)
+
+    reader = threading.Thread(target=read_messages, daemon=True)
+    reader.start()
+    running = Running(process, tail, reader, started)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.stdout.close()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _progress(fields: dict[str, str]) -> Progress:
+    def number(key: str) -> int:
+        try:
+            return int(fields.get(key, "0"))
+        except ValueError:  # "N/A" until the first frame is out
+            return 0
+
+    try:
+        speed = float(fields.get("speed", "").rstrip("x"))
+    except ValueError:
+        speed = None
+    return Progress(number("frame"), number("out_time_us"), speed)

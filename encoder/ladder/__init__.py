@@ -1,0 +1,1 @@
+"""Policies, trials, hull and the choice of rungs."""

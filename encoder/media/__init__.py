@@ -1,0 +1,1 @@
+"""Shared value types: what flows from stage to stage. Nothing here does I/O."""

@@ -1,0 +1,70 @@
+"""Renditions: rungs and audio tracks, encoded, before packaging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from encoder.media.colour import Colour
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One rung, encoded into an MP4 file.
+
+    ``keyframes`` are the indices of its IDR frames, the same in every rendition of a set.
+    """
+
+    id: str
+    codec: str
+    width: int
+    height: int
+    frame_rate: Fraction
+    frames: int
+    keyframes: tuple[int, ...]
+    colour: Colour
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """EBU R 128 / ITU-R BS.1770: integrated loudness (LUFS), range (LU), true peak (dBTP).
+
+    None where the signal is silent, so that the value is minus infinity.
+    """
+
+    integrated: float | None
+    range: float | None
+    true_peak: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRendition:
+    """One audio track, encoded into an MP4 file; starts at time 0 and covers the video.
+
+    ``language`` is a BCP 47 tag (``und`` when the master does not say). ``name`` is unique in the
+    package. ``loudness`` is the master's, ``gain`` in dB what normalisation applied.
+    """
+
+    id: str
+    codec: str
+    language: str
+    name: str
+    channels: int
+    sample_rate: int
+    default: bool
+    roles: tuple[str, ...]
+    loudness: Loudness
+    gain: float
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionSet:
+    """Everything that is packaged together."""
+
+    video: tuple[Rendition, ...]
+    audio: tuple[AudioRendition, ...]
+    frame_rate: Fraction
+    frames: int

@@ -1,0 +1,46 @@
+"""Shots and how hard they are to compress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from encoder.media.frames import FrameRange
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """Means over a shot's frames, measured on luma downscaled for analysis (8-bit code values).
+
+    ``spatial`` and ``temporal`` are the spatial and temporal information of ITU-T P.910 (07/2022):
+    standard deviation of the Sobel-filtered frame, and of the difference to the frame before.
+    ``texture`` is the frequency-weighted DCT energy of 32x32 blocks (as in VCA's E), ``noise`` an
+    estimate of the standard deviation of grain, ``brightness`` the mean luma.
+    """
+
+    spatial: float
+    temporal: float
+    texture: float
+    noise: float
+    brightness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """Frames between two cuts. ``cut`` is false where a long shot was split at the maximum."""
+
+    frames: FrameRange
+    cut: bool
+    complexity: Complexity
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one decode of the master found: its exact number of reference frames and its shots.
+
+    The shots tile ``[0, frames)`` exactly, in order.
+    """
+
+    frames: int
+    frame_rate: Fraction
+    shots: tuple[Shot, ...]

@@ -1,0 +1,1 @@
+"""Renditions to Package: CMAF, HLS, DASH."""

@@ -1,0 +1,1 @@
+"""Path to Master, and its Conform."""
