@@ -1,0 +1,83 @@
+"""Policies: what is allowed and wanted. Read from YAML by :mod:`encoder.ladder.policy`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPolicy:
+    """What is made of each audio track of the master.
+
+    Every track becomes AAC-LC stereo at ``stereo_bitrate``; one with more channels is kept as such
+    as well when ``surround`` is set, at ``surround_bitrate`` for six channels. ``loudness`` is the
+    integrated loudness in LUFS to normalise to, None to leave levels alone; ``true_peak`` (dBTP)
+    is not exceeded when normalising.
+    """
+
+    stereo_bitrate: int = 128_000
+    surround: bool = True
+    surround_bitrate: int = 384_000
+    loudness: float | None = None
+    true_peak: float = -1.5
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRung:
+    """A rung of a fixed ladder: its box (16:9), target bitrate and highest frame rate."""
+
+    width: int
+    height: int
+    bitrate: int
+    max_frame_rate: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """How far apart rungs are.
+
+    The next rung down is about ``vmaf`` points lower, as long as the ratio of bitrates stays
+    between ``min_ratio`` and ``max_ratio``; two rungs less than ``min_vmaf`` apart are one.
+    """
+
+    vmaf: float
+    min_vmaf: float
+    min_ratio: float
+    max_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a ladder may and should be.
+
+    ``heights`` are the short sides of the resolutions that may be used; the master's own is always
+    among them when it lies within. Bitrates are in bits per second, ``top_vmaf`` is the quality the
+    best rung aims at and never exceeds by choice, ``floor_vmaf`` the quality below which no further
+    rung is added once the rate is under ``comfort_bitrate``. ``peak_over_average`` bounds the
+    buffer model's rate over the expected average; ``buffer_seconds`` its size at that rate.
+    """
+
+    name: str
+    digest: str
+    description: str
+    kind: Literal["per-title", "fixed"]
+    codec: str
+    preset: str | None
+    heights: tuple[int, ...]
+    max_frame_rate: Fraction
+    top_vmaf: float
+    floor_vmaf: float
+    max_bitrate: int
+    min_bitrate: int
+    comfort_bitrate: int
+    max_rungs: int
+    spacing: Spacing
+    peak_over_average: float
+    buffer_seconds: float
+    gop_seconds: Fraction
+    segment_seconds: Fraction
+    reference: str | None
+    rungs: tuple[FixedRung, ...]
+    audio: AudioPolicy
