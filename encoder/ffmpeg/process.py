@@ -239,6 +239,8 @@ def _started(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            # SVT-AV1 prints its settings as if they were errors.
+            env={**os.environ, "SVT_LOG": "1"},
         )
     except OSError as error:
         raise MachineError(

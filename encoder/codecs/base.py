@@ -1,0 +1,113 @@
+"""The seam behind which encoders live: one module per codec, one line to register it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from encoder.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSettings:
+    """What one encode is asked for, in no encoder's words.
+
+    Exactly one of ``crf`` and ``bitrate`` is set. ``max_bitrate`` (bits per second) and
+    ``buffer_bits`` are the video buffering verifier's; without them the rate is not capped.
+    ``gop_frames`` is the longest distance of IDR frames, which are otherwise forced from outside.
+    """
+
+    frame_rate: Fraction
+    width: int
+    height: int
+    preset: str
+    gop_frames: int
+    crf: float | None = None
+    bitrate: int | None = None
+    max_bitrate: int | None = None
+    buffer_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.crf is None) == (self.bitrate is None):
+            raise ValueError("an encode has either a CRF or a bitrate")
+
+
+class Codec(Protocol):
+    """What the program must know of a codec and its encoder.
+
+    ``crf_range`` is the sensible span of the quality scale, best first; ``trial_crfs`` are values
+    across it at which trials tell most.
+    """
+
+    @property
+    def name(self) -> str:
+        """The codec's name in policies and reports, such as ``h264``."""
+
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of the encoder."""
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Speed presets, slowest first."""
+
+    @property
+    def default_preset(self) -> str:
+        """The preset of a policy that names none."""
+
+    @property
+    def crf_range(self) -> tuple[float, float]:
+        """Lowest (best) and highest CRF that a rung may have."""
+
+    @property
+    def crf_step(self) -> float:
+        """The finest step of CRF that the encoder heeds."""
+
+    @property
+    def trial_crfs(self) -> tuple[float, ...]:
+        """CRFs for trials, best first."""
+
+    def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
+        """FFmpeg's output options for the encode, as ffmpeg-python takes them.
+
+        Deterministic for a version of the encoder: the number of threads is fixed wherever it
+        would change the result.
+        """
+
+
+_REGISTRY: dict[str, Codec] = {}
+
+
+def register(codec: Codec) -> None:
+    """Makes a codec known by its name."""
+    _REGISTRY[codec.name] = codec
+
+
+def codec_named(name: str) -> Codec:
+    """The codec of that name.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    try:
+        return _REGISTRY[name]
+    except KeyError:
+        raise UsageError(
+            "Unknown codec", where=name, hint=f"Choose one of {', '.join(sorted(_REGISTRY))}"
+        ) from None
+
+
+def check_preset(codec: Codec, preset: str) -> str:
+    """The preset, if the codec has it.
+
+    Raises:
+        UsageError: when it has not.
+    """
+    if preset not in codec.presets:
+        raise UsageError(
+            f"Unknown preset for {codec.name}",
+            where=preset,
+            hint=f"Choose one of {', '.join(codec.presets)}",
+        )
+    return preset

@@ -1,0 +1,59 @@
+"""H.264 by x264."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from encoder.codecs.base import EncodeSettings
+
+# x264's output depends on its number of frame threads, so it is part of the recipe, not of the
+# machine. Four keep a small rung busy enough; the rungs of a ladder run beside each other.
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class X264:
+    """libx264: High profile, closed GOPs, IDR frames only where they are forced."""
+
+    name: str = "h264"
+    encoder: str = "libx264"
+    presets: tuple[str, ...] = (
+        "placebo",
+        "veryslow",
+        "slower",
+        "slow",
+        "medium",
+        "fast",
+        "faster",
+        "veryfast",
+        "superfast",
+        "ultrafast",
+    )
+    default_preset: str = "medium"
+    crf_range: tuple[float, float] = (14.0, 44.0)
+    crf_step: float = 0.5
+    trial_crfs: tuple[float, ...] = (18.0, 24.0, 30.0, 36.0)
+
+    def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
+        """Options for libx264."""
+        options: dict[str, str | int | float] = {
+            "c:v": self.encoder,
+            "preset": settings.preset,
+            "profile:v": "high",
+            "pix_fmt": "yuv420p",
+            "g": settings.gop_frames,
+            # Cuts are found once for all rungs; an encoder's own would differ from rung to rung.
+            "sc_threshold": 0,
+            # A forced keyframe must be an IDR, or players cannot switch there.
+            "forced-idr": 1,
+            "flags:v": "+cgop+bitexact",
+            "threads:v": _THREADS,
+        }
+        if settings.crf is not None:
+            options["crf"] = settings.crf
+        if settings.bitrate is not None:
+            options["b:v"] = settings.bitrate
+        if settings.max_bitrate is not None and settings.buffer_bits is not None:
+            options["maxrate:v"] = settings.max_bitrate
+            options["bufsize:v"] = settings.buffer_bits
+        return options
