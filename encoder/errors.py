@@ -44,13 +44,12 @@ class EncoderError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        head = f"{self.what}: {printable(self.where)}" if self.where else self.what
-        parts = [head.rstrip(".") + "."]
-        if self.why:
-            parts.append(printable(self.why).rstrip(".") + ".")
-        if self.hint:
-            parts.append(self.hint.rstrip(".") + ".")
-        return " ".join(parts)
+        head = f"{self.what}: {self.where}" if self.where else self.what
+        return " ".join(_sentence(printable(part)) for part in (head, self.why, self.hint) if part)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else text.rstrip(".") + "."
 
 
 def printable(text: str) -> str:

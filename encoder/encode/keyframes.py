@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from encoder.media.frames import FrameRange, seconds_text
 from encoder.media.shots import Shot
@@ -24,7 +25,7 @@ def plan_gops(shots: Iterable[Shot], longest: int) -> tuple[FrameRange, ...]:
         start, length = shot.frames.start, len(shot.frames)
         count = -(-length // longest)
         bounds = [start + length * i // count for i in range(count + 1)]
-        gops += [FrameRange(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        gops += [FrameRange(a, b) for a, b in pairwise(bounds)]
     return tuple(gops)
 
 

@@ -12,7 +12,7 @@ import ffmpeg as graph
 from encoder.codecs import EncodeSettings, codec_named
 from encoder.encode.keyframes import force_key_frames
 from encoder.errors import EncodeError, MachineError
-from encoder.ffmpeg.graph import arguments, open_master
+from encoder.ffmpeg.graph import arguments, open_master, scale_down
 from encoder.ffmpeg.locate import Ffmpeg, capabilities
 from encoder.ffmpeg.process import ProcessFailed, Progress, run
 from encoder.media.conform import Conform
@@ -58,8 +58,7 @@ def encode_rungs(
     forced = force_key_frames(keyframes, conform.frame_rate)
     for number, rung in enumerate(rungs):
         stream = reference if pictures is None else pictures[number]
-        if (rung.width, rung.height) != (conform.width, conform.height):
-            stream = stream.filter("scale", rung.width, rung.height, flags="lanczos+accurate_rnd")
+        stream = scale_down(stream, rung.width, rung.height, conform)
         options = codec_named(rung.codec).options(_settings(rung, conform, gop_frames))
         outputs.append(
             stream.output(

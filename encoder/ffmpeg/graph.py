@@ -73,6 +73,13 @@ def apply(stream: Stream, filters: Iterable[Filter]) -> Stream:
     return stream
 
 
+def scale_down(stream: Stream, width: int, height: int, conform: Conform) -> Stream:
+    """Reference pictures at a rung's resolution: one scaler, for trials and encodes alike."""
+    if (width, height) == (conform.width, conform.height):
+        return stream
+    return stream.filter("scale", width, height, flags="lanczos+accurate_rnd")
+
+
 def rate_text(rate: Fraction) -> str:
     """A frame rate as FFmpeg takes it."""
     return f"{rate.numerator}/{rate.denominator}"

@@ -26,12 +26,11 @@ class AudioPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FixedRung:
-    """A rung of a fixed ladder: its box (16:9), target bitrate and highest frame rate."""
+    """A rung of a fixed ladder: the box that its pictures fit into, and its target bitrate."""
 
     width: int
     height: int
     bitrate: int
-    max_frame_rate: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
