@@ -12,8 +12,9 @@ from typing import Literal
 class Fragment:
     """One CMAF fragment (moof and mdat): its bytes in the file, and its time in ticks.
 
-    ``start`` and ``duration`` count the track's timescale. ``independent`` is whether it starts
-    with a sample that decodes alone.
+    ``start`` and ``duration`` count the track's timescale on the presentation timeline: what an
+    edit list skips (audio priming) is not in them, so that the first fragment starts at 0.
+    ``independent`` is whether it starts with a sample that decodes alone.
     """
 
     offset: int
@@ -29,15 +30,36 @@ class Track:
     """One CMAF track file as read back from its boxes.
 
     ``header_size`` are the bytes of the initialisation (ftyp and moov) from the start of the file,
-    ``index_offset`` and ``index_size`` the sidx box. ``codec_string`` is RFC 6381's.
+    ``index_offset`` and ``index_size`` the sidx box. ``codec_string`` is RFC 6381's, ``language``
+    the ISO 639-2 code of the media header. ``skip`` are the ticks of media before presentation
+    starts, by the edit list. ``width`` and ``height`` (coded samples) are 0 for audio;
+    ``sample_rate`` and ``channels`` are 0 for video.
     """
 
+    kind: Literal["video", "audio"]
     timescale: int
     codec_string: str
+    language: str
+    width: int
+    height: int
+    sample_rate: int
+    channels: int
+    skip: int
     header_size: int
     index_offset: int
     index_size: int
     fragments: tuple[Fragment, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples the fragments hold: frames of video, access units of audio."""
+        return sum(fragment.samples for fragment in self.fragments)
+
+    @property
+    def duration(self) -> int:
+        """Ticks from the start of the presentation to its end."""
+        last = self.fragments[-1]
+        return last.start + last.duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +76,11 @@ class Segment:
 class PackagedTrack:
     """A track of the package and what its manifests declare of it.
 
-    Bitrates are in bits per second, measured over segments as RFC 8216 4.1 defines them:
-    ``average_bitrate`` is all segment bytes over all time, ``peak_bitrate`` the largest of any
-    segment-long stretch. ``path`` is relative to the package.
+    Bitrates are in bits per second, measured over segments, fragment headers included, as
+    RFC 8216 4.1 defines them: ``average_bitrate`` is all segment bytes over all time,
+    ``peak_bitrate`` the largest of any run of segments that lasts half to one and a half target
+    durations. ``path`` is relative to the package, ``bytes`` is the whole file, ``duration`` in
+    seconds, ``frames`` counts samples (for audio: access units).
     """
 
     id: str
