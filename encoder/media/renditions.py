@@ -44,7 +44,10 @@ class AudioRendition:
     """One audio track, encoded into an MP4 file; starts at time 0 and covers the video.
 
     ``language`` is a BCP 47 tag (``und`` when the master does not say). ``name`` is unique in the
-    package. ``loudness`` is the master's, ``gain`` in dB what normalisation applied.
+    package. ``loudness`` is the master's, ``gain`` in dB what normalisation applied. ``roles`` are
+    those of DASH (``main``, ``commentary``, ``description``, ...). ``source`` is the index of the
+    master's stream it was made from: renditions of one source are the same content in different
+    layouts, so that a player which switches between layouts stays with what it plays.
     """
 
     id: str
@@ -58,6 +61,7 @@ class AudioRendition:
     loudness: Loudness
     gain: float
     path: Path
+    source: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
