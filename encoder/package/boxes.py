@@ -1,0 +1,371 @@
+"""Reads a CMAF track file (ISO/IEC 14496-12, 23000-19) from its boxes.
+
+Only headers are read, never media. Every size and count is checked against the file and against
+the others, because what the manifests declare rests on them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from encoder.errors import PackageError
+from encoder.media.package import Fragment, Track
+from encoder.package.cursor import Box, Cursor, Damaged, at_most_one, children, four, only
+from encoder.package.sample_entry import SampleEntry, parse_sample_entry
+
+# Headers of a title of many hours stay far below this; a larger one is damage, not metadata.
+_LARGEST_HEADER = 256 << 20
+
+_NON_SYNC = 0x10000
+_HANDLERS: dict[str, Literal["video", "audio"]] = {"vide": "video", "soun": "audio"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The samples of one fragment, in decoding order.
+
+    ``decode_start``, ``durations`` and ``offsets`` (presentation minus decoding time) are ticks
+    before any edit; ``sizes`` are bytes; ``data`` is where the first sample lies in the file.
+    """
+
+    decode_start: int
+    durations: tuple[int, ...]
+    sizes: tuple[int, ...]
+    offsets: tuple[int, ...]
+    sync: tuple[bool, ...]
+    data: int
+
+    @property
+    def decode_end(self) -> int:
+        """The decoding time after the last sample."""
+        return self.decode_start + sum(self.durations)
+
+    def presentation_times(self) -> list[int]:
+        """When each sample is presented, in ticks before any edit, in decoding order."""
+        starts = accumulate(self.durations[:-1], initial=self.decode_start)
+        return [start + offset for start, offset in zip(starts, self.offsets, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """A track file: the track, its number in the file, and the samples behind its fragments."""
+
+    track: Track
+    track_id: int
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What ``moov`` says."""
+
+    kind: Literal["video", "audio"]
+    track_id: int
+    timescale: int
+    language: str
+    skip: int
+    entry: SampleEntry
+    default_duration: int
+    default_size: int
+    default_flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A box on the file's top level."""
+
+    kind: str
+    offset: int
+    size: int
+    header: int
+
+
+def read_track(path: Path) -> Track:
+    """The track of a file as packages hold them: ftyp, moov, sidx, then fragments to the end.
+
+    Raises:
+        PackageError: when it is not such a file, or contradicts itself.
+    """
+    return read_movie(path).track
+
+
+def read_movie(path: Path, *, indexed: bool = True) -> Movie:
+    """The track of a file and all its samples.
+
+    Args:
+        path: the file.
+        indexed: whether it must have a segment index; otherwise it must have none.
+
+    Raises:
+        PackageError: when it is not such a file, or contradicts itself.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file, indexed)
+    except (Damaged, OSError) as error:
+        raise PackageError(
+            "A track file is not what its headers say",
+            where=str(path),
+            why=str(error),
+            hint="Package again; if it happens again, the input file is damaged: encode it anew",
+        ) from error
+
+
+def _read(file: BinaryIO, indexed: bool) -> Movie:
+    places = list(_places(file))
+    expected = ["ftyp", "moov", "sidx"] if indexed else ["ftyp", "moov"]
+    head, rest = places[: len(expected)], places[len(expected) :]
+    if [place.kind for place in head] != expected:
+        raise Damaged(f"it starts with {' '.join(p.kind for p in head)}, not {' '.join(expected)}")
+    if not rest or len(rest) % 2:
+        raise Damaged("it does not consist of whole fragments")
+    header = _parse_moov(_load(file, head[1]))
+    runs: list[Run] = []
+    fragments: list[Fragment] = []
+    for number, (moof, mdat) in enumerate(zip(rest[::2], rest[1::2], strict=True), 1):
+        if (moof.kind, mdat.kind) != ("moof", "mdat"):
+            raise Damaged(f"{moof.kind} {mdat.kind} at byte {moof.offset}, not moof mdat")
+        name = f"fragment {number}"
+        run = _parse_moof(_load(file, moof, name), header, moof, mdat)
+        if runs and run.decode_start != runs[-1].decode_end:
+            raise Damaged(
+                f"{name} starts at tick {run.decode_start}, "
+                f"the one before it ends at {runs[-1].decode_end}"
+            )
+        runs.append(run)
+        fragments.append(_fragment(run, moof, mdat, header.skip, name))
+    if runs[0].decode_start != 0:
+        raise Damaged(f"the first fragment starts at tick {runs[0].decode_start}, not 0")
+    index = head[2] if indexed else None
+    track = Track(
+        kind=header.kind,
+        timescale=header.timescale,
+        codec_string=header.entry.codec_string,
+        language=header.language,
+        width=header.entry.width,
+        height=header.entry.height,
+        sample_rate=header.entry.sample_rate,
+        channels=header.entry.channels,
+        skip=header.skip,
+        header_size=head[1].offset + head[1].size,
+        index_offset=index.offset if index else 0,
+        index_size=index.size if index else 0,
+        fragments=tuple(fragments),
+    )
+    if index:
+        _check_index(_load(file, index), header, track)
+    return Movie(track, header.track_id, tuple(runs))
+
+
+def _places(file: BinaryIO) -> Iterator[_Place]:
+    """The boxes on the top level. The last must end where the file does."""
+    end = os.fstat(file.fileno()).st_size
+    at = 0
+    while at < end:
+        file.seek(at)
+        cursor = Cursor(file.read(16), f"the box at byte {at}")
+        size, kind, header = cursor.u32(), four(cursor.take(4)), 8
+        if size == 1:
+            size, header = cursor.u64(), 16
+        if size < header or at + size > end:
+            raise Damaged(f"{kind} at byte {at} claims {size} bytes, the file has {end}")
+        yield _Place(kind, at, size, header)
+        at += size
+
+
+def _load(file: BinaryIO, place: _Place, name: str = "") -> Box:
+    length = place.size - place.header
+    if length > _LARGEST_HEADER:
+        raise Damaged(f"{place.kind} at byte {place.offset} claims {length} bytes of headers")
+    file.seek(place.offset + place.header)
+    payload = file.read(length)
+    if len(payload) != length:
+        raise Damaged(f"{place.kind} at byte {place.offset} is cut short")
+    return Box(place.kind, payload, f"{name}/{place.kind}" if name else place.kind)
+
+
+def _parse_moov(moov: Box) -> _Header:
+    boxes = children(moov.payload, moov.path)
+    trak_box = only(boxes, "trak", moov.path)
+    trak = children(trak_box.payload, trak_box.path)
+    mdia_box = only(trak, "mdia", trak_box.path)
+    mdia = children(mdia_box.payload, mdia_box.path)
+
+    tkhd = only(trak, "tkhd", trak_box.path)
+    cursor = Cursor(tkhd.payload, tkhd.path)
+    version, _ = cursor.full_box()
+    cursor.take(16 if version else 8)
+    track_id = cursor.u32()
+
+    mdhd = only(mdia, "mdhd", mdia_box.path)
+    cursor = Cursor(mdhd.payload, mdhd.path)
+    version, _ = cursor.full_box()
+    cursor.take(16 if version else 8)
+    timescale = cursor.u32()
+    cursor.sized(version)
+    packed = cursor.u16()
+    if timescale == 0:
+        raise Damaged(f"{mdhd.path} has a timescale of 0")
+
+    hdlr = only(mdia, "hdlr", mdia_box.path)
+    cursor = Cursor(hdlr.payload, hdlr.path)
+    cursor.full_box()
+    cursor.u32()
+    handler = four(cursor.take(4))
+    if handler not in _HANDLERS:
+        raise Damaged(f"{hdlr.path} is {handler}: neither video nor audio")
+
+    minf = only(mdia, "minf", mdia_box.path)
+    stbl = only(children(minf.payload, minf.path), "stbl", minf.path)
+    stsd = only(children(stbl.payload, stbl.path), "stsd", stbl.path)
+
+    mvex = only(boxes, "mvex", moov.path)
+    trex = only(children(mvex.payload, mvex.path), "trex", mvex.path)
+    cursor = Cursor(trex.payload, trex.path)
+    cursor.full_box()
+    if cursor.u32() != track_id:
+        raise Damaged(f"{trex.path} is for another track")
+    cursor.u32()
+    duration, size, flags = cursor.u32(), cursor.u32(), cursor.u32()
+    cursor.end()
+
+    return _Header(
+        kind=_HANDLERS[handler],
+        track_id=track_id,
+        timescale=timescale,
+        language="".join(chr((packed >> shift & 0x1F) + 0x60) for shift in (10, 5, 0)),
+        skip=_parse_edits(at_most_one(trak, "edts", trak_box.path)),
+        entry=parse_sample_entry(stsd, handler),
+        default_duration=duration,
+        default_size=size,
+        default_flags=flags,
+    )
+
+
+def _parse_edits(edts: Box | None) -> int:
+    """The ticks of media that the edit list leaves out at the start.
+
+    CMAF allows a single edit that offsets the media; anything else would be lost on players.
+    """
+    if edts is None:
+        return 0
+    elst = only(children(edts.payload, edts.path), "elst", edts.path)
+    cursor = Cursor(elst.payload, elst.path)
+    version, _ = cursor.full_box()
+    count = cursor.u32()
+    if count != 1:
+        raise Damaged(f"{elst.path} has {count} edits, not 1")
+    cursor.sized(version)
+    media_time = cursor.i64() if version else cursor.i32()
+    rate = cursor.u32()
+    cursor.end()
+    if media_time < 0 or rate != 0x10000:
+        raise Damaged(f"{elst.path} delays or stretches the track, which no player follows")
+    return media_time
+
+
+def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
+    traf_box = only(children(box.payload, box.path), "traf", box.path)
+    traf = children(traf_box.payload, traf_box.path)
+
+    tfhd = only(traf, "tfhd", traf_box.path)
+    cursor = Cursor(tfhd.payload, tfhd.path)
+    _, flags = cursor.full_box()
+    if cursor.u32() != header.track_id:
+        raise Damaged(f"{tfhd.path} is for another track")
+    if not flags & 0x020000 or flags & 0x010001:
+        raise Damaged(f"{tfhd.path} does not place its data relative to the fragment")
+    if flags & 0x02:
+        cursor.u32()
+    duration = cursor.u32() if flags & 0x08 else header.default_duration
+    size = cursor.u32() if flags & 0x10 else header.default_size
+    sample_flags = cursor.u32() if flags & 0x20 else header.default_flags
+    cursor.end()
+
+    tfdt = only(traf, "tfdt", traf_box.path)
+    cursor = Cursor(tfdt.payload, tfdt.path)
+    version, _ = cursor.full_box()
+    decode_start = cursor.sized(version)
+    cursor.end()
+
+    trun = only(traf, "trun", traf_box.path)
+    cursor = Cursor(trun.payload, trun.path)
+    version, flags = cursor.full_box()
+    count = cursor.u32()
+    if not flags & 0x01:
+        raise Damaged(f"{trun.path} does not say where its data lies")
+    data = moof.offset + cursor.i32()
+    first_flags = cursor.u32() if flags & 0x04 else None
+    words = (flags >> 8 & 0xF).bit_count()
+    if count == 0 or len(trun.payload) < count * 4 * words:
+        raise Damaged(f"{trun.path} announces {count} samples, which it cannot hold")
+    durations, sizes, offsets, sync = [], [], [], []
+    for number in range(count):
+        durations.append(cursor.u32() if flags & 0x100 else duration)
+        sizes.append(cursor.u32() if flags & 0x200 else size)
+        own = cursor.u32() if flags & 0x400 else sample_flags
+        if number == 0 and first_flags is not None:
+            own = first_flags
+        sync.append(not own & _NON_SYNC)
+        if flags & 0x800:
+            offsets.append(cursor.i32() if version else cursor.u32())
+        else:
+            offsets.append(0)
+    cursor.end()
+    if 0 in durations or 0 in sizes:
+        raise Damaged(f"{trun.path} has samples without duration or bytes")
+    if data != mdat.offset + mdat.header or sum(sizes) != mdat.size - mdat.header:
+        raise Damaged(f"{trun.path} and its mdat disagree about where the samples lie")
+    return Run(decode_start, tuple(durations), tuple(sizes), tuple(offsets), tuple(sync), data)
+
+
+def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, name: str) -> Fragment:
+    times = run.presentation_times()
+    first = min(times)
+    last = max(time + length for time, length in zip(times, run.durations, strict=True))
+    if (first, last) != (run.decode_start, run.decode_end):
+        raise Damaged(
+            f"{name} decodes ticks {run.decode_start} to {run.decode_end} but presents {first} "
+            f"to {last}: its pictures depend on another fragment's time"
+        )
+    start = max(0, first - skip)
+    if last - skip <= start:
+        raise Damaged(f"{name} ends before the edit list lets the presentation start")
+    return Fragment(
+        offset=moof.offset,
+        size=moof.size + mdat.size,
+        start=start,
+        duration=last - skip - start,
+        samples=len(run.sizes),
+        independent=run.sync[0],
+    )
+
+
+def _check_index(box: Box, header: _Header, track: Track) -> None:
+    """Holds the segment index against the fragments it points to."""
+    cursor = Cursor(box.payload, box.path)
+    version, _ = cursor.full_box()
+    track_id, timescale = cursor.u32(), cursor.u32()
+    if (track_id, timescale) != (header.track_id, header.timescale):
+        raise Damaged(f"{box.path} is for another track or timescale")
+    time = cursor.sized(version)
+    at = track.index_offset + track.index_size + cursor.sized(version)
+    cursor.u16()
+    count = cursor.u16()
+    if count != len(track.fragments):
+        raise Damaged(f"{box.path} has {count} entries for {len(track.fragments)} fragments")
+    for number, fragment in enumerate(track.fragments, 1):
+        reference, duration, access = cursor.u32(), cursor.u32(), cursor.u32()
+        expected = (fragment.offset, fragment.size, fragment.start, fragment.duration)
+        if reference >> 31 or (at, reference, time, duration) != expected:
+            raise Damaged(f"{box.path} and fragment {number} disagree about its place or time")
+        if fragment.independent and access >> 28 not in (0x9, 0xA):
+            raise Damaged(f"{box.path} does not say that fragment {number} decodes alone")
+        at += reference
+        time += duration
+    cursor.end()

@@ -1,0 +1,136 @@
+"""What the manifests are written from: a rendition, its track, its segments, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from encoder.media.package import PackagedTrack, Segment, Track
+from encoder.media.renditions import AudioRendition, Rendition
+
+# DASH's names (urn:mpeg:dash:role:2011) for what FFmpeg's dispositions call otherwise.
+_ROLES = {
+    "clean_effects": "supplementary",
+    "comment": "commentary",
+    "descriptions": "description",
+    "hearing_impaired": "enhanced-audio-intelligibility",
+    "visual_impaired": "description",
+}
+_DASH_ROLES = frozenset(
+    {
+        "alternate",
+        "commentary",
+        "description",
+        "dub",
+        "emergency",
+        "enhanced-audio-intelligibility",
+        "karaoke",
+        "main",
+        "supplementary",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoEntry:
+    """A rung in the package. ``score`` is its mean VMAF where it is known."""
+
+    rendition: Rendition
+    track: Track
+    segments: tuple[Segment, ...]
+    packaged: PackagedTrack
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioEntry:
+    """An audio track in the package."""
+
+    rendition: AudioRendition
+    track: Track
+    segments: tuple[Segment, ...]
+    packaged: PackagedTrack
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Its roles in DASH's words, those that are not DASH's left out."""
+        names = (_ROLES.get(role, role) for role in self.rendition.roles)
+        return tuple(dict.fromkeys(name for name in names if name in _DASH_ROLES))
+
+
+Entry = VideoEntry | AudioEntry
+
+
+@dataclass(frozen=True, slots=True)
+class AudioContent:
+    """The same sound in one or more layouts, fewest channels first.
+
+    ``default`` is true for the one content that plays unless the viewer chooses. ``automatic`` is
+    whether a player may choose it by the viewer's language and needs.
+    """
+
+    layouts: tuple[AudioEntry, ...]
+    default: bool
+    automatic: bool
+
+    @property
+    def first(self) -> AudioEntry:
+        """The entry that speaks for all: the one of fewest channels."""
+        return self.layouts[0]
+
+    def with_channels(self, channels: int) -> AudioEntry:
+        """The layout of that many channels, or else the one of fewest."""
+        return next((e for e in self.layouts if e.track.channels == channels), self.first)
+
+
+def contents(audio: Sequence[AudioEntry]) -> tuple[AudioContent, ...]:
+    """The entries by what is heard, in their order.
+
+    Entries of one source belong together. Where sources are not known, the n-th entry of a
+    language and roles in one layout goes with the n-th in another.
+    """
+    found: dict[object, list[AudioEntry]] = {}
+    for entry in audio:
+        found.setdefault(_content_key(entry, found), []).append(entry)
+    groups = [tuple(sorted(group, key=_channels)) for group in found.values()]
+    # The default comes first; without one it is the first that comes.
+    groups.sort(key=lambda group: not any(entry.rendition.default for entry in group))
+    result: list[AudioContent] = []
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for layouts in groups:
+        # Players choose by language and characteristics; a second of the same is for the viewer.
+        kind = (layouts[0].rendition.language, characteristics(layouts[0]))
+        automatic = kind not in seen and "commentary" not in layouts[0].roles
+        seen.add(kind)
+        result.append(AudioContent(layouts, default=not result, automatic=automatic or not result))
+    return tuple(result)
+
+
+def _channels(entry: AudioEntry) -> int:
+    return entry.track.channels
+
+
+def _content_key(entry: AudioEntry, found: Mapping[object, Sequence[AudioEntry]]) -> object:
+    if entry.rendition.source is not None:
+        return entry.rendition.source
+    number = 0
+    while True:
+        key = (entry.rendition.language, entry.roles, number)
+        if all(_channels(other) != _channels(entry) for other in found.get(key, ())):
+            return key
+        number += 1
+
+
+def characteristics(entry: AudioEntry) -> tuple[str, ...]:
+    """Uniform type identifiers for HLS's CHARACTERISTICS."""
+    identifiers = {
+        "description": "public.accessibility.describes-video",
+        "enhanced-audio-intelligibility": "public.accessibility.enhances-speech-intelligibility",
+    }
+    return tuple(identifiers[role] for role in entry.roles if role in identifiers)
+
+
+def url(*parts: str) -> str:
+    """A relative URL from path segments."""
+    return "/".join(quote(part, safe="") for part in parts)

@@ -1,0 +1,162 @@
+"""HLS playlists (RFC 8216bis, Apple's HLS authoring specification)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from encoder.media.frames import seconds_text
+from encoder.media.package import Segment, Track
+from encoder.package.entries import AudioContent, AudioEntry, VideoEntry, characteristics, url
+
+# EXT-X-MAP in a playlist that is not of I-frames alone needs 6; nothing here needs more.
+_VERSION = 6
+
+# Authoring specification 1.32: where a player starts that knows nothing of its network.
+_FIRST_VARIANT_BITRATE = 2_000_000
+
+
+def media_playlist(track: Track, segments: Sequence[Segment], target: int, media: str) -> str:
+    """The playlist of one track.
+
+    Args:
+        track: where its initialisation lies.
+        segments: its byte ranges.
+        target: the target duration, in seconds.
+        media: the URL of its file, relative to the playlist.
+    """
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{_VERSION}",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{media}",BYTERANGE="{track.header_size}@0"',
+    ]
+    for segment in segments:
+        lines += [
+            f"#EXTINF:{_extinf(segment, track.timescale)},",
+            f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}",
+            media,
+        ]
+    lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def _extinf(segment: Segment, timescale: int) -> str:
+    """A duration to the microsecond, rounded so that the sum of all never drifts."""
+
+    def microseconds(tick: int) -> int:
+        return (2_000_000 * tick + timescale) // (2 * timescale)
+
+    end = microseconds(segment.start + segment.duration)
+    return seconds_text(Fraction(end - microseconds(segment.start), 1_000_000))
+
+
+def multivariant_playlist(video: Sequence[VideoEntry], audio: Sequence[AudioContent]) -> str:
+    """The playlist of all variants.
+
+    Every rung is a variant with each audio group; there is one group a channel layout, so that all
+    of a group's tracks decode alike. A content that lacks a group's layout is in it with the one
+    it has, because groups must have the same members.
+
+    Args:
+        video: the rungs; SCORE is written when all have a score.
+        audio: what there is to hear; may be empty.
+    """
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    groups = _groups(audio)
+    for name, members in groups:
+        lines.append("")
+        for content, entry in members:
+            lines.append(f"#EXT-X-MEDIA:{_media(name, content, entry)}")
+    scored = all(entry.score is not None for entry in video)
+    ordered = _ordered(video)
+    for name, members in groups or [("", [])]:
+        lines.append("")
+        for rung in ordered:
+            sound = [entry for _, entry in members]
+            lines.append(f"#EXT-X-STREAM-INF:{_stream(rung, name, sound, scored)}")
+            lines.append(url("video", f"{rung.rendition.id}.m3u8"))
+    return "\n".join(lines) + "\n"
+
+
+def _groups(
+    audio: Sequence[AudioContent],
+) -> list[tuple[str, list[tuple[AudioContent, AudioEntry]]]]:
+    layouts = sorted({entry.track.channels for content in audio for entry in content.layouts})
+    return [
+        (f"audio-{channels}ch", [(content, content.with_channels(channels)) for content in audio])
+        for channels in layouts
+    ]
+
+
+def _media(group: str, content: AudioContent, entry: AudioEntry) -> str:
+    rendition = entry.rendition
+    attributes = {
+        "TYPE": "AUDIO",
+        "GROUP-ID": _quoted(group),
+        # The same in all groups, or a player that changes group would lose the viewer's choice.
+        "NAME": _quoted(content.first.rendition.name),
+        "LANGUAGE": _quoted(rendition.language),
+        "DEFAULT": "YES" if content.default else "NO",
+        "AUTOSELECT": "YES" if content.automatic else "NO",
+        "CHANNELS": _quoted(str(entry.track.channels)),
+    }
+    if traits := characteristics(entry):
+        attributes["CHARACTERISTICS"] = _quoted(",".join(traits))
+    attributes["URI"] = _quoted(url("audio", f"{rendition.id}.m3u8"))
+    return _joined(attributes)
+
+
+def _stream(rung: VideoEntry, group: str, sound: Sequence[AudioEntry], scored: bool) -> str:
+    """The attributes of a variant: its bitrates are those of the worst playable combination."""
+    packaged = rung.packaged
+    peak = packaged.peak_bitrate + max((e.packaged.peak_bitrate for e in sound), default=0)
+    average = packaged.average_bitrate + max((e.packaged.average_bitrate for e in sound), default=0)
+    codecs = dict.fromkeys([packaged.codec_string, *(e.packaged.codec_string for e in sound)])
+    attributes = {
+        "BANDWIDTH": str(peak),
+        "AVERAGE-BANDWIDTH": str(average),
+    }
+    if scored and rung.score is not None:
+        attributes["SCORE"] = f"{rung.score:.4f}"
+    attributes |= {
+        "CODECS": _quoted(",".join(codecs)),
+        "RESOLUTION": f"{rung.track.width}x{rung.track.height}",
+        "FRAME-RATE": seconds_text(rung.rendition.frame_rate, 3),
+        "VIDEO-RANGE": _RANGES.get(rung.rendition.colour.transfer, "SDR"),
+    }
+    if group:
+        attributes["AUDIO"] = _quoted(group)
+    attributes["CLOSED-CAPTIONS"] = "NONE"
+    return _joined(attributes)
+
+
+_RANGES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+
+
+def _ordered(video: Sequence[VideoEntry]) -> list[VideoEntry]:
+    """First where to start, then from the best down.
+
+    Where to start is the rung nearest to 2000 kb/s, of the coding that most players know.
+    """
+    rungs = sorted(video, key=lambda e: (-e.packaged.average_bitrate, e.rendition.id))
+    known = [e for e in rungs if e.packaged.codec_string.startswith("avc1")] or rungs
+
+    def distance(entry: VideoEntry) -> Fraction:
+        ratio = Fraction(entry.packaged.average_bitrate, _FIRST_VARIANT_BITRATE)
+        return max(ratio, 1 / ratio)
+
+    first = min(known, key=distance)
+    return [first, *(e for e in rungs if e is not first)]
+
+
+def _quoted(text: str) -> str:
+    """A quoted string, which can hold neither quotes nor line ends."""
+    return '"' + "".join(c if c.isprintable() else " " for c in text).replace('"', "'") + '"'
+
+
+def _joined(attributes: dict[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in attributes.items())

@@ -1,0 +1,182 @@
+"""What a track's sample entry says of its coding: ISO/IEC 14496-12 8.5.2 and the codecs' records.
+
+Codec strings follow RFC 6381; their forms are of ISO/IEC 14496-15 Annex E (AVC), the AV1 ISOBMFF
+binding 5 (AV1) and ISO/IEC 14496-3 (AAC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from encoder.package.cursor import Box, Cursor, Damaged, children, only
+
+_VISUAL_HEADER = 78
+_AUDIO_HEADER = 28
+
+# Channels of an MPEG-4 channelConfiguration (ISO/IEC 23091-3, the same indices).
+_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8, 11: 7, 12: 8, 14: 8}
+
+# What a player assumes of AV1 when the codec string stops after the bit depth: 4:2:0, BT.709,
+# limited range.
+_AV1_DEFAULTS = "0.110.01.01.01.0"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEntry:
+    """A codec string, and the size or the sound it goes with (0 where it does not apply)."""
+
+    codec_string: str
+    width: int = 0
+    height: int = 0
+    sample_rate: int = 0
+    channels: int = 0
+
+
+def parse_sample_entry(stsd: Box, handler: str) -> SampleEntry:
+    """The one sample entry of an ``stsd`` box.
+
+    Args:
+        stsd: the box.
+        handler: the track's handler type, ``vide`` or ``soun``.
+
+    Raises:
+        Damaged: when it is malformed or of a coding that is not supported.
+    """
+    cursor = Cursor(stsd.payload, stsd.path)
+    cursor.full_box()
+    if (count := cursor.u32()) != 1:
+        raise Damaged(f"{stsd.path} has {count} sample entries, not 1")
+    entry = only(children(cursor.rest(), stsd.path))
+    if handler == "vide":
+        return _visual(entry)
+    return _audio(entry)
+
+
+def _visual(entry: Box) -> SampleEntry:
+    cursor = Cursor(entry.payload, entry.path)
+    head = Cursor(cursor.take(_VISUAL_HEADER), entry.path)
+    head.take(24)
+    width, height = head.u16(), head.u16()
+    boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
+    if "pasp" in boxes:
+        aspect = Cursor(boxes["pasp"].payload, boxes["pasp"].path)
+        if aspect.u32() != aspect.u32():
+            raise Damaged(f"{aspect.path} says that pixels are not square")
+    if entry.kind in ("avc1", "avc3"):
+        codec = _avc(entry.kind, _need(boxes, "avcC", entry))
+    elif entry.kind == "av01":
+        codec = _av1(_need(boxes, "av1C", entry), boxes.get("colr"))
+    else:
+        raise Damaged(f"{entry.path} is a coding that is not packaged")
+    return SampleEntry(codec, width=width, height=height)
+
+
+def _audio(entry: Box) -> SampleEntry:
+    cursor = Cursor(entry.payload, entry.path)
+    head = Cursor(cursor.take(_AUDIO_HEADER), entry.path)
+    head.take(8)
+    if head.u16() != 0:
+        raise Damaged(f"{entry.path} is a QuickTime sound description")
+    head.take(6)
+    channels = head.u16()
+    head.take(6)
+    sample_rate = head.u32() >> 16
+    if entry.kind != "mp4a":
+        raise Damaged(f"{entry.path} is a coding that is not packaged")
+    boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
+    codec, configuration = _esds(_need(boxes, "esds", entry))
+    return SampleEntry(
+        codec, sample_rate=sample_rate, channels=_CHANNELS.get(configuration, channels)
+    )
+
+
+def _need(boxes: dict[str, Box], kind: str, entry: Box) -> Box:
+    if kind not in boxes:
+        raise Damaged(f"{entry.path} has no {kind}")
+    return boxes[kind]
+
+
+def _avc(kind: str, record: Box) -> str:
+    cursor = Cursor(record.payload, record.path)
+    if cursor.u8() != 1:
+        raise Damaged(f"{record.path} is of an unknown version")
+    return f"{kind}.{cursor.take(3).hex()}"
+
+
+def _av1(record: Box, colr: Box | None) -> str:
+    cursor = Cursor(record.payload, record.path)
+    if cursor.u8() != 0x81:
+        raise Damaged(f"{record.path} is of an unknown version")
+    second, third = cursor.u8(), cursor.u8()
+    profile, level = second >> 5, second & 0x1F
+    tier = "H" if third & 0x80 else "M"
+    depth = (12 if third & 0x20 else 10) if third & 0x40 else 8
+    short = f"av01.{profile}.{level:02d}{tier}.{depth:02d}"
+    monochrome, x, y = third >> 4 & 1, third >> 3 & 1, third >> 2 & 1
+    position = third & 3 if x and y else 0
+    primaries, transfer, matrix, full = (1, 1, 1, 0) if colr is None else _nclx(colr)
+    long = f"{monochrome}.{x}{y}{position}.{primaries:02d}.{transfer:02d}.{matrix:02d}.{full}"
+    return short if long == _AV1_DEFAULTS else f"{short}.{long}"
+
+
+def _nclx(colr: Box) -> tuple[int, int, int, int]:
+    cursor = Cursor(colr.payload, colr.path)
+    if cursor.take(4) != b"nclx":
+        return (1, 1, 1, 0)
+    return cursor.u16(), cursor.u16(), cursor.u16(), cursor.u8() >> 7
+
+
+def _esds(box: Box) -> tuple[str, int]:
+    """The codec string and the channel configuration (0: not one of the standard ones)."""
+    cursor = Cursor(box.payload, box.path)
+    cursor.full_box()
+    stream = Cursor(_descriptor(cursor, 3), box.path)
+    stream.u16()
+    flags = stream.u8()
+    if flags & 0x80:
+        stream.u16()
+    if flags & 0x40:
+        stream.take(stream.u8())
+    if flags & 0x20:
+        stream.u16()
+    decoder = Cursor(_descriptor(stream, 4), box.path)
+    coding = decoder.u8()
+    if coding != 0x40:
+        raise Damaged(f"{box.path} is not MPEG-4 audio but object type 0x{coding:02x}")
+    decoder.take(12)
+    config = _descriptor(decoder, 5)
+    object_type, configuration = _audio_specific_config(config, box.path)
+    return f"mp4a.40.{object_type}", configuration
+
+
+def _descriptor(cursor: Cursor, tag: int) -> bytes:
+    """The content of the next MPEG-4 descriptor (ISO/IEC 14496-1 8.3.3)."""
+    if (found := cursor.u8()) != tag:
+        raise Damaged(f"{cursor.path} has descriptor {found} where {tag} belongs")
+    size = 0
+    for _ in range(4):
+        byte = cursor.u8()
+        size = size << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return cursor.take(size)
+    raise Damaged(f"{cursor.path} has a descriptor without an end to its size")
+
+
+def _audio_specific_config(data: bytes, path: str) -> tuple[int, int]:
+    """Object type and channel configuration (ISO/IEC 14496-3 1.6.2.1)."""
+    bits = int.from_bytes(data)
+    left = len(data) * 8
+
+    def take(count: int) -> int:
+        nonlocal left
+        left -= count
+        if left < 0:
+            raise Damaged(f"{path} has a truncated AudioSpecificConfig")
+        return bits >> left & (1 << count) - 1
+
+    object_type = take(5)
+    if object_type == 31:
+        object_type = 32 + take(6)
+    if take(4) == 15:
+        take(24)
+    return object_type, take(4)
