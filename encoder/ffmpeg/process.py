@@ -6,7 +6,9 @@ fails, so that nothing is left running behind.
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -29,6 +31,9 @@ _KILL_AFTER_SECONDS = 3.0
 # a concat script inside a master cannot reach out), messages are warnings and errors.
 GLOBAL_ARGUMENTS = ("-nostdin", "-hide_banner", "-loglevel", "level+warning", "-y")
 PROTOCOLS = "file,pipe,fd"
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,8 @@ def _started(
     argv: list[str], folder: Path | None, on_line: Callable[[str], None] | None
 ) -> Iterator[Running]:
     started = time.monotonic()
+    # A text to read and to copy into a shell; nothing is ever started from it.
+    _LOG.info("%s", shlex.join(argv))
     try:
         process = subprocess.Popen(
             argv,

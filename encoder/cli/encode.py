@@ -1,0 +1,83 @@
+"""``encoder encode``: renditions of a ladder, in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from encoder.cli.options import (
+    Common,
+    codec_option,
+    common_options,
+    effort_option,
+    json_option,
+    load,
+    master_argument,
+    pipeline,
+    policy_option,
+    preset_option,
+    say_json,
+)
+
+
+@click.command("encode")
+@master_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the renditions: one MP4 file each, and renditions.json.",
+)
+@click.option(
+    "--ladder",
+    "ladder_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A ladder that `encoder ladder --json` wrote; otherwise it is decided now.",
+)
+@policy_option
+@codec_option
+@preset_option
+@effort_option
+@json_option
+@common_options
+def command(
+    master: Path,
+    output: Path,
+    ladder_file: Path | None,
+    policy_name: str,
+    codec: str | None,
+    preset: str | None,
+    effort: str,
+    as_json: bool,
+    common: Common,
+) -> None:
+    """Encode the renditions of MASTER, video and audio.
+
+    \b
+    encoder encode master.mov -o renditions/
+    encoder encode master.mov --ladder ladder.json -o renditions/
+    """
+    from encoder.cli.tables import print_renditions
+    from encoder.engine.folders import read_ladder, save_renditions
+    from encoder.engine.publish import check_destination
+
+    policy = load(policy_name, codec, preset)
+    inputs = (master,) if ladder_file is None else (master, ladder_file)
+    check_destination(output, inputs)
+    with pipeline(common) as steps:
+        found = steps.master(master)
+        conform = steps.conform(found, policy)
+        analysis = steps.analysis(found, conform)
+        if ladder_file is not None:
+            ladder = read_ladder(ladder_file, conform, analysis)
+        else:
+            ladder = steps.ladder(found, conform, analysis, policy, effort)  # type: ignore[arg-type]
+        made = steps.renditions(found, conform, analysis, ladder, policy)
+        document = save_renditions(made, found, output)
+    if as_json:
+        say_json(document.pop("schema"), document)
+    else:
+        print_renditions(made, output)

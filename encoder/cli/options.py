@@ -1,0 +1,130 @@
+"""Options that several verbs share, and what they amount to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from encoder.errors import UsageError
+
+if TYPE_CHECKING:
+    from encoder.engine.pipeline import Pipeline
+    from encoder.media.policy import Policy
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+master_argument = click.argument("master", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+policy_option = click.option(
+    "--policy",
+    "policy_name",
+    metavar="NAME|FILE",
+    default="per-title",
+    show_default=True,
+    help="A policy that comes with encoder, or a YAML file.",
+)
+codec_option = click.option(
+    "--codec", metavar="h264|av1", help="Another codec than the policy names."
+)
+preset_option = click.option("--preset", metavar="P", help="Another preset than the policy names.")
+effort_option = click.option(
+    "--effort",
+    type=click.Choice(("quick", "standard", "thorough", "exhaustive")),
+    default="standard",
+    show_default=True,
+    help="How much to spend on the decision.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every verb that runs FFmpeg takes."""
+
+    ffmpeg: str | None
+    jobs: int
+    events: Path | None
+    quiet: bool
+    verbose: bool
+
+
+def common_options(function: F) -> F:
+    """Adds the options of :class:`Common`, given to the function as ``common``."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        common = Common(
+            kwargs.pop("ffmpeg"),
+            kwargs.pop("jobs"),
+            kwargs.pop("events"),
+            kwargs.pop("quiet"),
+            kwargs.pop("verbose"),
+        )
+        return function(*args, common=common, **kwargs)
+
+    wrapped.__name__ = function.__name__
+    wrapped.__doc__ = function.__doc__
+    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option("-v", "verbose", is_flag=True, help="Show the FFmpeg commands."),
+        click.option("-q", "quiet", is_flag=True, help="Say nothing but the result and errors."),
+        click.option(
+            "--events",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write what goes on as NDJSON; - is standard error.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 256),
+            default=None,
+            help="FFmpeg processes at a time.  [default: a quarter of the cores]",
+        ),
+        click.option(
+            "--ffmpeg",
+            metavar="PATH|NAME",
+            help="Another FFmpeg than the one that came with the install: a path, or a name on "
+            "PATH. ENCODER_FFMPEG does the same.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+@contextmanager
+def pipeline(common: Common) -> Iterator[Pipeline]:
+    """The pipeline that the options ask for, rendered while it runs."""
+    from encoder.cli.render import Renderer
+    from encoder.engine.pipeline import Pipeline
+    from encoder.engine.store import Store, default_root
+    from encoder.ffmpeg.locate import locate
+
+    if common.quiet and common.verbose:
+        raise UsageError("-q and -v contradict each other")
+    if common.verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    jobs = common.jobs or max(1, (os.cpu_count() or 1) // 4)
+    with Renderer(quiet=common.quiet, events=common.events) as renderer:
+        yield Pipeline(locate(common.ffmpeg), Store(default_root()), renderer, jobs)
+
+
+def load(policy_name: str, codec: str | None, preset: str | None) -> Policy:
+    """The policy that the options name."""
+    from encoder.ladder.policy import load_policy
+
+    return load_policy(policy_name, codec=codec, preset=preset)
+
+
+def say_json(schema: str, fields: dict[str, Any]) -> None:
+    """Prints one JSON object to standard output."""
+    import json
+
+    click.echo(
+        json.dumps({"schema": schema, **fields}, ensure_ascii=False, indent=2, allow_nan=False)
+    )

@@ -1,0 +1,45 @@
+"""``encoder probe``: what a master is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from encoder.cli.options import (
+    Common,
+    common_options,
+    json_option,
+    load,
+    master_argument,
+    pipeline,
+    policy_option,
+    say_json,
+)
+
+
+@click.command("probe")
+@master_argument
+@policy_option
+@json_option
+@common_options
+def command(master: Path, policy_name: str, as_json: bool, common: Common) -> None:
+    """Say what MASTER is, and what would be done to its pictures.
+
+    \b
+    encoder probe master.mov
+    encoder probe master.mov --json | jq .video.frame_rate
+    """
+    from encoder.cli.tables import print_master
+    from encoder.media.serial import to_plain
+
+    policy = load(policy_name, None, None)
+    with pipeline(common) as steps:
+        found = steps.master(master)
+        conform = steps.conform(found, policy)
+    if as_json:
+        fields = to_plain(found)
+        fields["video"]["display_aspect"] = to_plain(found.video.display_aspect)
+        say_json("encoder.probe/1", {**fields, "conform": to_plain(conform)})
+    else:
+        print_master(found, conform)

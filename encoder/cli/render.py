@@ -1,0 +1,197 @@
+"""Shows events: a live view on a terminal, sparse lines elsewhere, NDJSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from encoder.engine.events import Event, Notice, StageFinished, StageProgress, StageStarted
+from encoder.errors import MachineError, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+# Without a terminal: the first line of a stage after this many seconds, then at doubling times.
+_FIRST_LINE_SECONDS = 2.0
+_KINDS = {
+    StageStarted: "stage_started",
+    StageProgress: "stage_progress",
+    StageFinished: "stage_finished",
+    Notice: "notice",
+}
+
+
+class Renderer:
+    """Takes events; a context manager that leaves the terminal as it found it."""
+
+    def __init__(self, *, quiet: bool, events: Path | None) -> None:
+        self._quiet = quiet
+        self._path = events
+        self._file: TextIO | None = None
+        self._live: _Live | _Lines | None = None
+
+    def __enter__(self) -> Renderer:
+        if self._path is not None:
+            try:
+                self._file = (
+                    sys.stderr
+                    if str(self._path) == "-"
+                    else self._path.open("w", encoding="utf-8", buffering=1)
+                )
+            except OSError as error:
+                raise MachineError(
+                    "The events file cannot be written",
+                    where=str(self._path),
+                    why=error.strerror or str(error),
+                ) from error
+        if not self._quiet and self._file is not sys.stderr:
+            self._live = _Live() if sys.stderr.isatty() else _Lines()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+        if self._file is not None and self._file is not sys.stderr:
+            self._file.close()
+
+    def __call__(self, event: Event) -> None:
+        if self._file is not None:
+            record = {
+                "schema": "encoder.event/1",
+                "event": _KINDS[type(event)],
+                "time": round(time.time(), 3),
+                **asdict(event),
+            }
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        if self._live is not None:
+            self._live.show(event)
+
+
+def _summary(event: StageFinished) -> str:
+    parts = ["cached" if event.cached else _duration(event.wall_seconds)]
+    if event.detail:
+        parts.append(event.detail)
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d} min"
+
+
+class _Rate:
+    """Speed and remaining time of a stage, from its progress."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def text(self, done: int, total: int) -> str:
+        elapsed = time.monotonic() - self.started
+        if done <= 0 or elapsed <= 0:
+            return ""
+        speed = done / elapsed
+        shown = f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
+        if total <= 0:
+            return shown
+        left = max(0, total - done) / speed
+        return f"{shown}, {_duration(left)} left"
+
+
+class _Lines:
+    """Plain lines on standard error."""
+
+    def __init__(self) -> None:
+        self._rate = _Rate()
+        self._next = _FIRST_LINE_SECONDS
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            self._rate = _Rate()
+            self._next = _FIRST_LINE_SECONDS
+        elif isinstance(event, StageProgress):
+            elapsed = time.monotonic() - self._rate.started
+            if elapsed >= self._next:
+                self._next = elapsed * 2
+                share = f"{event.done}/{event.total}" if event.total else str(event.done)
+                detail = f"{event.detail} " if event.detail else ""
+                print(
+                    f"{event.stage}: {detail}{share}, {self._rate.text(event.done, event.total)}",
+                    file=sys.stderr,
+                )
+        elif isinstance(event, StageFinished):
+            print(f"{event.stage}: done ({_summary(event)})", file=sys.stderr)
+        else:
+            print(f"{event.level}: {printable(event.text)}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Nothing is left to undo."""
+
+
+class _Live:
+    """Stages with bars, redrawn in place by rich."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._console = Console(stderr=True)
+        self._progress: Progress = Progress(
+            TextColumn("[bold]{task.fields[stage]:<8}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[share]:>5}"),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=self._console,
+            refresh_per_second=8,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._rate = _Rate()
+        self._detail = ""
+        self._progress.start()
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            self._rate = _Rate()
+            self._detail = ""
+            self._tasks[event.stage] = self._progress.add_task(
+                "", total=event.total or None, stage=event.stage, share="", text=event.detail
+            )
+        elif isinstance(event, StageProgress):
+            if event.detail != self._detail:
+                self._rate = _Rate()
+                self._detail = event.detail
+            rate = self._rate.text(event.done, event.total)
+            share = f"{min(1.0, event.done / event.total):.0%}" if event.total else ""
+            self._progress.update(
+                self._tasks[event.stage],
+                completed=event.done,
+                total=event.total or None,
+                share=share,
+                text=", ".join(part for part in (event.detail, rate) if part),
+            )
+        elif isinstance(event, StageFinished):
+            task = self._tasks[event.stage]
+            self._progress.update(task, total=1, completed=1, share="", text=_summary(event))
+        else:
+            from rich.text import Text
+
+            style = "yellow" if event.level == "warning" else ""
+            self._progress.console.print(
+                Text(f"{event.level}: {printable(event.text)}", style=style)
+            )
+
+    def close(self) -> None:
+        """Stops redrawing."""
+        self._progress.stop()

@@ -1,0 +1,394 @@
+"""Tables for people, on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from encoder.errors import printable
+
+if TYPE_CHECKING:
+    from encoder.engine.plan import PlannedStage
+    from encoder.media.conform import Conform
+    from encoder.media.ladder import Ladder
+    from encoder.media.master import Master, VideoStream
+    from encoder.media.package import Package
+    from encoder.media.renditions import RenditionSet
+    from encoder.media.scores import Scorecard
+    from encoder.media.shots import Analysis
+
+_PIPE_WIDTH = 120
+
+
+def console() -> Console:
+    """Standard output; a pipe gets lines of a fixed width, so that they can be compared."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def table(title: str, *columns: str) -> Table:
+    """A table whose columns are right-aligned where their name starts with ``>``."""
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+    return made
+
+
+def bitrate(value: int | None) -> str:
+    """A bitrate in bits per second as kb/s or Mb/s."""
+    if value is None:
+        return "-"
+    return f"{value / 1e6:.2f} Mb/s" if value >= 1_000_000 else f"{value / 1e3:.0f} kb/s"
+
+
+def seconds(value: Fraction) -> str:
+    """A time as h:mm:ss.mmm, the hours left out where there are none."""
+    thousandths = round(value * 1000)
+    minutes, rest = divmod(abs(thousandths), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if thousandths < 0 else ""
+    tail = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+    return f"{sign}{hours}:{tail}" if hours else f"{sign}{tail}"
+
+
+def rate(value: Fraction) -> str:
+    """A frame rate, with the exact fraction where it is not whole."""
+    if value.denominator == 1:
+        return f"{value.numerator}"
+    return f"{float(value):.3f} ({value.numerator}/{value.denominator})"
+
+
+def print_ingest(document: dict[str, Any], output: Path) -> None:
+    """The rungs that were made, and what they save."""
+    out = console()
+    made = table(
+        "",
+        "rung",
+        ">size",
+        ">average",
+        ">peak",
+        ">VMAF",
+        ">5th pct",
+        ">PSNR-Y",
+        ">SSIM",
+        ">expected",
+    )
+    expected = {rung["id"]: rung["expected"] for rung in document["ladder"]["rungs"]}
+    for one in document["renditions"]:
+        scores = one["scores"] or {}
+        promised = expected.get(one["id"])
+        made.add_row(
+            one["id"],
+            f"{one['width']}x{one['height']}",
+            bitrate(one["average_bitrate"]),
+            bitrate(one["peak_bitrate"]),
+            _score(scores, "vmaf", "mean", 1),
+            _score(scores, "vmaf", "p5", 1),
+            _score(scores, "psnr_y", "mean", 2),
+            _score(scores, "ssim", "mean", 4),
+            f"{bitrate(promised['average_bitrate'])}, {promised['vmaf']:.1f}" if promised else "-",
+        )
+    out.print(made)
+    savings = document["savings"]
+    if savings is not None:
+        change = savings["bd_rate_vmaf"]
+        if change is None:
+            said = f"no range of quality in common with {savings['reference_policy']}"
+        else:
+            word = "fewer" if change < 0 else "more"
+            said = (
+                f"{abs(change):.1f}% {word} bits than {savings['reference_policy']} at equal VMAF "
+                "(BD-rate of the trials)"
+            )
+        out.print(Text(said))
+    size = document["package"]["bytes"] / 1e6
+    out.print(
+        Text(
+            f"{printable(str(output / document['package']['hls']))}, "
+            f"{document['package']['dash']}, report.html: {size:.1f} MB"
+        )
+    )
+
+
+def _score(scores: dict[str, Any], metric: str, pooling: str, digits: int) -> str:
+    value = scores.get(metric)
+    if value is None or value[pooling] is None:
+        return "-"
+    return f"{value[pooling]:.{digits}f}"
+
+
+def print_plan(stages: Sequence[PlannedStage], *, as_json: bool) -> None:
+    """What a dry run found."""
+    if as_json:
+        listed = [
+            {"stage": s.stage, "state": s.state, "why": s.why, "command": s.command} for s in stages
+        ]
+        sys.stdout.write(
+            json.dumps({"schema": "encoder.plan/1", "stages": listed}, indent=2) + "\n"
+        )
+        return
+    made = table("", "stage", "state", "why", "command")
+    for one in stages:
+        made.add_row(one.stage, one.state, Text(one.why), Text(one.command))
+    console().print(made)
+
+
+def print_master(master: Master, conform: Conform) -> None:
+    """What a master is, and what is done to it."""
+    out = console()
+    facts = table("", "", "")
+    facts.show_header = False
+    for name, value in (
+        ("file", printable(str(master.path))),
+        ("container", master.container),
+        ("size", f"{master.size:,} bytes"),
+        ("duration", seconds(master.duration)),
+        ("starts at", seconds(master.start)),
+        ("bitrate", bitrate(master.bitrate)),
+        ("sha256", master.digest),
+        *((f"tag {name}", printable(value)) for name, value in master.tags),
+    ):
+        facts.add_row(name, Text(value))
+    out.print(facts)
+    video = table("Video", "", "")
+    video.show_header = False
+    for name, value in _video_facts(master.video):
+        video.add_row(name, Text(value))
+    out.print(video)
+    if master.audio:
+        audio = table("Audio", ">stream", "codec", "layout", ">rate", ">bitrate", "language", "")
+        for one in master.audio:
+            audio.add_row(
+                str(one.index),
+                f"{one.codec} {one.profile}".strip(),
+                one.layout,
+                f"{one.sample_rate} Hz",
+                bitrate(one.bitrate),
+                one.language,
+                Text(printable(", ".join((*one.disposition, one.title)).strip(", "))),
+            )
+        out.print(audio)
+    if master.text:
+        text = table("Text", ">stream", "codec", "language", "")
+        for track in master.text:
+            said = ", ".join((*track.disposition, track.title)).strip(", ")
+            text.add_row(str(track.index), track.codec, track.language, Text(printable(said)))
+        out.print(text)
+    if master.chapters:
+        chapters = table("Chapters", ">from", ">to", "title")
+        for chapter in master.chapters:
+            chapters.add_row(
+                seconds(chapter.start), seconds(chapter.end), Text(printable(chapter.title))
+            )
+        out.print(chapters)
+    for heading, lines in (
+        ("Left out", [_left_out(v) for v in master.other_video] + list(master.other)),
+        ("Odd", list(master.defects)),
+        ("Conform", list(conform.changes) or ["the pictures are taken as they are"]),
+    ):
+        if lines:
+            out.print(Text(heading, style="italic"))
+            for line in lines:
+                out.print(Text(f"  {printable(line)}"))
+
+
+def _left_out(video: VideoStream) -> str:
+    return f"video stream {video.index}: {video.codec} {video.width}x{video.height}"
+
+
+def _video_facts(video: VideoStream) -> list[tuple[str, str]]:
+    colour = video.colour
+    turned = f"{video.rotation} degrees clockwise" if video.rotation else "upright"
+    facts = [
+        ("stream", str(video.index)),
+        ("codec", f"{video.codec} {video.profile}".strip()),
+        ("size", f"{video.width}x{video.height}"),
+        ("sample aspect", f"{video.sample_aspect.numerator}:{video.sample_aspect.denominator}"),
+        ("display aspect", f"{float(video.display_aspect):.4f}"),
+        ("orientation", turned + (", mirrored" if video.mirrored else "")),
+        ("frame rate", f"{rate(video.frame_rate)}, {video.cadence}"),
+        ("average rate", rate(video.average_frame_rate)),
+        ("frames", str(video.frames)),
+        ("duration", seconds(video.duration)),
+        ("starts at", seconds(video.start)),
+        ("scan", f"{video.scan} (the stream says {video.field_order})"),
+        ("pixels", f"{video.pixel_format}, {video.bit_depth} bit"),
+        (
+            "colour",
+            f"primaries {colour.primaries}, transfer {colour.transfer}, "
+            f"matrix {colour.matrix}, range {colour.range}",
+        ),
+        ("bitrate", bitrate(video.bitrate)),
+    ]
+    if video.hdr is not None:
+        hdr = video.hdr
+        for name, value in (
+            ("mastering display", hdr.mastering_display),
+            ("max. content light", hdr.max_content_light),
+            ("max. average light", hdr.max_average_light),
+            ("Dolby Vision profile", hdr.dolby_vision_profile),
+        ):
+            if value is not None:
+                facts.append((name, str(value)))
+    if video.timecode:
+        facts.append(("timecode", video.timecode))
+    return facts
+
+
+def print_analysis(analysis: Analysis) -> None:
+    """The shots."""
+    made = table(
+        f"{analysis.frames} frames at {rate(analysis.frame_rate)}",
+        ">shot",
+        ">from",
+        ">to",
+        ">frames",
+        ">time",
+        ">spatial",
+        ">temporal",
+        ">texture",
+        ">noise",
+        ">luma",
+        "starts with",
+    )
+    for number, shot in enumerate(analysis.shots):
+        c = shot.complexity
+        made.add_row(
+            str(number),
+            str(shot.frames.start),
+            str(shot.frames.end),
+            str(len(shot.frames)),
+            seconds(shot.frames.start / analysis.frame_rate),
+            f"{c.spatial:.1f}",
+            f"{c.temporal:.1f}",
+            f"{c.texture:.1f}",
+            f"{c.noise:.2f}",
+            f"{c.brightness:.0f}",
+            "a cut" if shot.cut else "a split",
+        )
+    console().print(made)
+
+
+def print_ladder(ladder: Ladder) -> None:
+    """The rungs and why they are there."""
+    out = console()
+    made = table(
+        f"{ladder.policy}: {ladder.codec}, preset {ladder.preset}",
+        "rung",
+        ">size",
+        ">CRF",
+        ">expected",
+        ">VMAF",
+        ">at most",
+        "why",
+    )
+    for rung in ladder.rungs:
+        crfs = sorted(set(rung.crf_per_shot))
+        crf = "-" if not crfs else f"{crfs[0]:g}" if len(crfs) == 1 else f"{crfs[0]:g}-{crfs[-1]:g}"
+        made.add_row(
+            rung.id,
+            f"{rung.width}x{rung.height}",
+            crf,
+            bitrate(rung.expected.average_bitrate if rung.expected else rung.target_bitrate),
+            f"{rung.expected.vmaf:.1f}" if rung.expected else "-",
+            bitrate(rung.max_bitrate),
+            Text(rung.why),
+        )
+    out.print(made)
+    for note in ladder.notes:
+        out.print(Text(note))
+    savings = ladder.savings
+    if savings is not None and savings.bd_rate_vmaf is not None:
+        word = "fewer" if savings.bd_rate_vmaf < 0 else "more"
+        out.print(
+            Text(
+                f"{abs(savings.bd_rate_vmaf):.1f}% {word} bits than {savings.reference_policy} at "
+                "equal VMAF (BD-rate of the trials)"
+            )
+        )
+
+
+def print_renditions(renditions: RenditionSet, output: Path) -> None:
+    """The files that were encoded."""
+    out = console()
+    made = table("", "rendition", "codec", ">size", ">frames", ">IDR frames", ">bytes")
+    for one in renditions.video:
+        made.add_row(
+            one.id,
+            one.codec,
+            f"{one.width}x{one.height}",
+            str(one.frames),
+            str(len(one.keyframes)),
+            f"{one.path.stat().st_size:,}",
+        )
+    for track in renditions.audio:
+        made.add_row(
+            track.id, track.codec, f"{track.channels} ch", "", "", f"{track.path.stat().st_size:,}"
+        )
+    out.print(made)
+    out.print(Text(printable(str(output))))
+
+
+def print_package(package: Package, output: Path) -> None:
+    """The tracks of a package."""
+    out = console()
+    made = table("", "track", "codec", ">average", ">peak", ">segments", ">bytes")
+    for track in package.tracks:
+        made.add_row(
+            track.id,
+            track.codec_string,
+            bitrate(track.average_bitrate),
+            bitrate(track.peak_bitrate),
+            str(track.segments),
+            f"{track.bytes:,}",
+        )
+    out.print(made)
+    out.print(Text(f"{printable(str(output / package.hls))}, {package.dash}"))
+
+
+def print_scorecard(card: Scorecard) -> None:
+    """The scores of each rendition."""
+    made = table(
+        "",
+        "rendition",
+        "metric",
+        "model",
+        ">mean",
+        ">harmonic",
+        ">1st pct",
+        ">5th pct",
+        ">min",
+        ">compared at",
+        ">every",
+    )
+    for one in card.renditions:
+        for score in one.metrics:
+            digits = 4 if score.metric == "ssim" else 2
+            pooled = score.title
+            made.add_row(
+                one.rendition,
+                score.metric,
+                score.model,
+                *(
+                    f"{value:.{digits}f}"
+                    for value in (
+                        pooled.mean,
+                        pooled.harmonic_mean,
+                        pooled.p1,
+                        pooled.p5,
+                        pooled.min,
+                    )
+                ),
+                f"{one.width}x{one.height}",
+                str(one.every),
+            )
+    console().print(made)

@@ -1,0 +1,196 @@
+"""Reading and writing what verbs hand to each other as files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from encoder.engine.publish import (
+    MANIFEST,
+    Published,
+    cannot_write,
+    publish,
+    read_published,
+    staging,
+)
+from encoder.errors import MeasureError, PackageError, UsageError
+from encoder.media.conform import Conform
+from encoder.media.ladder import Ladder
+from encoder.media.master import Master
+from encoder.media.renditions import RenditionSet
+from encoder.media.serial import from_plain, to_plain
+from encoder.media.shots import Analysis
+from encoder.score.measure import Distorted
+
+RENDITIONS = "renditions.json"
+RENDITIONS_SCHEMA = "encoder.renditions/1"
+LADDER_SCHEMA = "encoder.ladder/1"
+
+
+def read_ladder(path: Path, conform: Conform, analysis: Analysis) -> Ladder:
+    """A ladder that ``encoder ladder --json`` wrote, checked against the title.
+
+    Raises:
+        UsageError: when the file is not one, or is of a title of another shape.
+    """
+    data = _read_object(path, LADDER_SCHEMA, "a ladder")
+    try:
+        ladder = from_plain(data, Ladder)
+    except ValueError as error:
+        raise UsageError("Not a ladder", where=str(path), why=str(error)) from error
+    hint = "Decide it anew with `encoder ladder MASTER --json`"
+    if not ladder.rungs:
+        raise UsageError("The ladder has no rungs", where=str(path), hint=hint)
+    if ladder.frame_rate != conform.frame_rate:
+        raise UsageError(
+            "The ladder is of another title",
+            where=str(path),
+            why=f"its frame rate is {ladder.frame_rate}, the master's {conform.frame_rate}",
+            hint=hint,
+        )
+    for rung in ladder.rungs:
+        if rung.crf_per_shot and len(rung.crf_per_shot) != len(analysis.shots):
+            raise UsageError(
+                "The ladder is of another title",
+                where=str(path),
+                why=f"rung {rung.id} has CRFs for {len(rung.crf_per_shot)} shots, the master has "
+                f"{len(analysis.shots)}",
+                hint=hint,
+            )
+        if rung.width > conform.width or rung.height > conform.height:
+            raise UsageError(
+                "The ladder is of another title",
+                where=str(path),
+                why=f"rung {rung.id} is larger than the master",
+                hint=hint,
+            )
+        if Path(rung.id).name != rung.id or rung.id.startswith("."):
+            raise UsageError("A rung's id is not a file name", where=f"{path}: {rung.id}")
+    return ladder
+
+
+def save_renditions(renditions: RenditionSet, master: Master, output: Path) -> dict[str, Any]:
+    """Publishes renditions as a folder of MP4 files with ``renditions.json``.
+
+    Returns:
+        The ``encoder.renditions/1`` document.
+
+    Raises:
+        MachineError: when the folder cannot be written.
+    """
+    with staging(output) as folder:
+        video, audio = [], []
+        try:
+            for one in renditions.video:
+                shutil.copyfile(one.path, folder / f"{one.id}.mp4")
+                video.append(replace(one, path=Path(f"{one.id}.mp4")))
+            for track in renditions.audio:
+                shutil.copyfile(track.path, folder / f"{track.id}.mp4")
+                audio.append(replace(track, path=Path(f"{track.id}.mp4")))
+            own = replace(renditions, video=tuple(video), audio=tuple(audio))
+            document = {"schema": RENDITIONS_SCHEMA, **to_plain(own)}
+            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+            (folder / RENDITIONS).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(output, error) from error
+        publish(folder, output, "", master.digest, {})
+    return document
+
+
+def read_renditions(folder: Path) -> RenditionSet:
+    """The renditions of a folder that ``encoder encode`` wrote.
+
+    Raises:
+        PackageError: when it is not one, or a file of it is missing.
+    """
+    path = folder / RENDITIONS
+    if not path.is_file():
+        raise PackageError(
+            "Not a folder of renditions",
+            where=str(folder),
+            why=f"it has no {RENDITIONS}",
+            hint="Make one with `encoder encode MASTER -o FOLDER`",
+        )
+    data = _read_object(path, RENDITIONS_SCHEMA, "a list of renditions")
+    try:
+        found = from_plain(data, RenditionSet)
+    except ValueError as error:
+        raise PackageError("Not a list of renditions", where=str(path), why=str(error)) from error
+    video = tuple(replace(one, path=folder / one.path.name) for one in found.video)
+    audio = tuple(replace(one, path=folder / one.path.name) for one in found.audio)
+    for path in (*(one.path for one in video), *(one.path for one in audio)):
+        if not path.is_file():
+            raise PackageError("A rendition is missing", where=str(path))
+    return replace(found, video=video, audio=audio)
+
+
+def find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
+    """What is to be scored: the renditions of packages, and files.
+
+    Raises:
+        MeasureError: when a target is neither.
+    """
+    found: list[Distorted] = []
+    for target in targets:
+        if target.is_dir():
+            published = read_published(target)
+            listed = _listed(target, published)
+            if not listed:
+                raise MeasureError(
+                    "Not a package",
+                    where=str(target),
+                    why=f"it has no {MANIFEST} that names renditions",
+                    hint="Give a package that encoder made, or video files",
+                )
+            found += listed
+        elif target.is_file():
+            found.append(Distorted(_identifier(target, found), target))
+        else:
+            raise MeasureError("No such file or package", where=str(target))
+    names = [one.id for one in found]
+    if len(set(names)) != len(names):
+        raise MeasureError("Two things to score have the same name", why=", ".join(sorted(names)))
+    return found
+
+
+def _listed(folder: Path, published: Published | None) -> list[Distorted]:
+    if published is None:
+        return []
+    try:
+        return [
+            Distorted(str(one["id"]), folder / str(one["path"]))
+            for one in published.fields.get("renditions", [])
+        ]
+    except (TypeError, KeyError):
+        return []
+
+
+def _identifier(path: Path, taken: list[Distorted]) -> str:
+    """A name for a file that can be part of a file name itself."""
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem) or "file"
+    stem = stem.lstrip(".-")[:80] or "file"
+    names = {one.id for one in taken}
+    number = 2
+    name = stem
+    while name in names:
+        name = f"{stem}-{number}"
+        number += 1
+    return name
+
+
+def _read_object(path: Path, schema: str, what: str) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read {what}", where=str(path), why=str(error)) from error
+    found = data.pop("schema", None) if isinstance(data, dict) else None
+    if found != schema:
+        raise UsageError(
+            f"Not {what}",
+            where=str(path),
+            why=f"its schema is {found!r}, expected {schema!r}",
+        )
+    return dict(data)

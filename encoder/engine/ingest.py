@@ -1,0 +1,275 @@
+"""The main job: one master to a scored package, published as a whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from encoder import __version__
+from encoder.codecs import codec_named
+from encoder.engine.events import Notice
+from encoder.engine.pipeline import Pipeline
+from encoder.engine.publish import (
+    cannot_write,
+    check_destination,
+    check_other_master,
+    is_intact,
+    publish,
+    read_published,
+    staging,
+)
+from encoder.engine.store import key_of
+from encoder.errors import MachineError
+from encoder.ladder.decide import EffortName
+from encoder.ladder.trials import require
+from encoder.media.conform import Conform
+from encoder.media.frames import frame_time
+from encoder.media.ladder import Ladder
+from encoder.media.master import Master
+from encoder.media.package import Package
+from encoder.media.policy import Policy
+from encoder.media.renditions import RenditionSet
+from encoder.media.scores import Scorecard
+from encoder.media.shots import Analysis
+from encoder.report.data import Cost, IngestResult, MadeBy, ReportData
+from encoder.report.document import ingest_document
+from encoder.report.html import render
+from encoder.report.sizes import frame_bytes
+from encoder.report.worst import worst_frames
+from encoder.score.measure import Distorted
+
+ScoreMode = Literal["none", "sampled", "full"]
+SAMPLED_EVERY = 5
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+# The package and its copy in the store, with room for what prediction misses.
+_SPACE_FACTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an ingest is asked for. ``command`` is the command line, for the report."""
+
+    master: Path
+    output: Path
+    policy: Policy
+    effort: EffortName
+    score: ScoreMode
+    force: bool
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The ``encoder.ingest/1`` document, and whether the package had been there already."""
+
+    document: dict[str, Any]
+    up_to_date: bool
+
+
+def ingest(pipeline: Pipeline, request: Request) -> Outcome:
+    """Makes the package of a master.
+
+    Raises:
+        EncoderError: of the kind that says which stage failed; nothing is then published, and
+            what the finished stages made is kept for the next run.
+    """
+    policy = request.policy
+    check_destination(request.output, (request.master,))
+    if policy.kind == "per-title" or request.score != "none":
+        require(pipeline.ffmpeg, codec_named(policy.codec))
+    master = pipeline.master(request.master)
+    check_other_master(request.output, master.digest, force=request.force)
+    fingerprint = _fingerprint(pipeline, master, request)
+    known = _already_there(request.output, fingerprint)
+    if known is not None:
+        pipeline.emit(Notice("info", f"{request.output} is up to date: nothing was done"))
+        return Outcome(known, True)
+    conform = pipeline.conform(master, policy)
+    for change in conform.changes:
+        pipeline.emit(Notice("info", change))
+    analysis = pipeline.analysis(master, conform)
+    ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
+    for note in ladder.notes:
+        pipeline.emit(Notice("info", note))
+    _check_space(pipeline, request, conform, analysis, ladder)
+    renditions = pipeline.renditions(master, conform, analysis, ladder, policy)
+    with staging(request.output) as folder:
+        package = pipeline.package(renditions, folder, policy.segment_seconds)
+        scorecard = _score(
+            pipeline, request, master, conform, analysis, renditions, package, folder
+        )
+        document = _report(
+            pipeline,
+            request,
+            IngestResult(
+                master=master,
+                conform=conform,
+                analysis=analysis,
+                ladder=ladder,
+                renditions=renditions,
+                package=package,
+                scorecard=scorecard,
+                cost=_cost(pipeline),
+                made_by=_made_by(pipeline, request),
+                warnings=tuple(pipeline.warnings),
+            ),
+            folder,
+        )
+        publish(folder, request.output, fingerprint, master.digest, _package_fields(document))
+    return Outcome(document, False)
+
+
+def _fingerprint(pipeline: Pipeline, master: Master, request: Request) -> str:
+    """A hash of all that determines the package, but for the content of the report."""
+    return key_of(
+        {
+            "master": master.digest,
+            "name": master.path.name.encode("utf-8", "replace").decode(),
+            "policy": request.policy.digest,
+            "effort": request.effort,
+            "score": request.score,
+            "encoder": __version__,
+            "ffmpeg": pipeline.ffmpeg.version,
+        }
+    )
+
+
+def _already_there(output: Path, fingerprint: str) -> dict[str, Any] | None:
+    published = read_published(output)
+    if published is None or published.fingerprint != fingerprint:
+        return None
+    if not is_intact(output, published):
+        return None
+    try:
+        document: dict[str, Any] = json.loads((output / REPORT_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document
+
+
+def _check_space(
+    pipeline: Pipeline, request: Request, conform: Conform, analysis: Analysis, ladder: Ladder
+) -> None:
+    """Fails before the long work rather than after it.
+
+    Raises:
+        MachineError: when a disk has no room for what is expected.
+    """
+    seconds = frame_time(analysis.frames, conform.frame_rate)
+    rates = sum(
+        r.expected.average_bitrate if r.expected else r.target_bitrate or 0 for r in ladder.rungs
+    )
+    needed = round(rates * seconds / 8)
+    parent = request.output.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    for folder, factor in ((pipeline.store.root, _SPACE_FACTOR), (parent, 1)):
+        free = shutil.disk_usage(folder).free
+        if free < needed * factor:
+            raise MachineError(
+                "There is too little room on the disk",
+                where=str(folder),
+                why=f"{needed * factor / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
+                hint="Free some space, or point --output and ENCODER_CACHE at another disk",
+            )
+
+
+def _score(
+    pipeline: Pipeline,
+    request: Request,
+    master: Master,
+    conform: Conform,
+    analysis: Analysis,
+    renditions: RenditionSet,
+    package: Package,
+    folder: Path,
+) -> Scorecard | None:
+    if request.score == "none":
+        return None
+    into = folder / "scores"
+    into.mkdir()
+    files = [Distorted(one.id, folder / package.track(one.id).path) for one in renditions.video]
+    every = SAMPLED_EVERY if request.score == "sampled" else 1
+    return pipeline.scorecard(master, conform, analysis, files, into, every=every)
+
+
+def _report(
+    pipeline: Pipeline, request: Request, result: IngestResult, folder: Path
+) -> dict[str, Any]:
+    """Writes report.json and report.html into the folder; the document is what the first has."""
+    document = ingest_document(result)
+    with pipeline.stage("report"):
+        vmaf = {}
+        if result.scorecard is not None:
+            for score in result.scorecard.renditions:
+                with np.load(folder / "scores" / score.frames) as values:
+                    vmaf[score.rendition] = values["vmaf"]
+        files = {
+            one.id: folder / result.package.track(one.id).path for one in result.renditions.video
+        }
+        worst = ()
+        if result.scorecard is not None:
+            with pipeline.store.work() as scratch:
+                worst = worst_frames(
+                    pipeline.ffmpeg,
+                    result.master,
+                    result.conform,
+                    files,
+                    result.scorecard,
+                    vmaf,
+                    folder=scratch,
+                )
+        page = render(
+            ReportData(
+                result=result,
+                vmaf=vmaf,
+                frame_bytes={name: frame_bytes(path) for name, path in files.items()},
+                worst=worst,
+            )
+        )
+        try:
+            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+            (folder / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
+            (folder / REPORT_HTML).write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(request.output, error) from error
+    return document
+
+
+def _package_fields(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hls": document["package"]["hls"],
+        "dash": document["package"]["dash"],
+        "renditions": [{"id": one["id"], "path": one["path"]} for one in document["renditions"]],
+        "made_by": document["made_by"],
+    }
+
+
+def _cost(pipeline: Pipeline) -> Cost:
+    cpu = pipeline.meter.cpu
+    return Cost(
+        probe_cpu_seconds=cpu.get("probe", 0.0),
+        analysis_cpu_seconds=cpu.get("analyze", 0.0),
+        ladder_cpu_seconds=cpu.get("ladder", 0.0),
+        encode_cpu_seconds=cpu.get("encode", 0.0),
+        audio_cpu_seconds=cpu.get("audio", 0.0),
+        package_cpu_seconds=cpu.get("package", 0.0),
+        score_cpu_seconds=cpu.get("score", 0.0),
+        wall_seconds=pipeline.meter.wall_seconds,
+    )
+
+
+def _made_by(pipeline: Pipeline, request: Request) -> MadeBy:
+    return MadeBy(
+        version=__version__,
+        ffmpeg=pipeline.ffmpeg.version,
+        command=request.command,
+        libraries=(("av", version("av")), ("numpy", version("numpy"))),
+    )

@@ -1,0 +1,84 @@
+"""What an ingest would do, without doing it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from encoder.engine.events import Stage
+from encoder.engine.ingest import Request
+from encoder.engine.pipeline import Pipeline, WouldRun
+from encoder.engine.publish import check_destination, check_other_master
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """A stage of the plan.
+
+    ``state`` is ``cached``, ``to do`` or ``to do once the stages before it are done``; ``why``
+    says what it rests on, ``command`` does this stage alone.
+    """
+
+    stage: Stage
+    state: str
+    why: str
+    command: str
+
+
+def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
+    """The stages of an ingest, and which of them are in the store already.
+
+    Only the probe is run, which writes nothing but the store.
+
+    Raises:
+        EncoderError: as the ingest would before its first long step.
+    """
+    check_destination(request.output, (request.master,))
+    pipeline.only_plan = True
+    states: dict[Stage, tuple[str, str]] = {}
+    policy = request.policy
+    master = pipeline.master(request.master)
+    check_other_master(request.output, master.digest, force=request.force)
+    conform = pipeline.conform(master, policy)
+    states["probe"] = ("cached", "the master was just probed")
+    try:
+        analysis = pipeline.analysis(master, conform)
+        states["analyze"] = ("cached", f"{analysis.frames} frames, {len(analysis.shots)} shots")
+        ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
+        states["ladder"] = ("cached", ", ".join(rung.id for rung in ladder.rungs))
+        pipeline.renditions(master, conform, analysis, ladder, policy)
+        states["encode"] = ("cached", f"{len(ladder.rungs)} rungs")
+        states["audio"] = ("cached", f"{len(master.audio)} tracks of the master")
+    except WouldRun as first:
+        states[first.stage] = ("to do", first.detail)
+        if first.stage == "audio":
+            states["encode"] = ("cached", "every rung")
+    return tuple(
+        PlannedStage(stage, *_state(states, stage), _command(stage, request)) for stage in _SHOWN
+    )
+
+
+_SHOWN: tuple[Stage, ...] = ("probe", "analyze", "ladder", "encode", "audio", "package", "score")
+
+
+def _state(states: dict[Stage, tuple[str, str]], stage: Stage) -> tuple[str, str]:
+    if stage in states:
+        return states[stage]
+    if stage in ("package", "score"):
+        return "to do", "made anew whenever the package is not up to date"
+    return "to do", "what it needs depends on the stages before it"
+
+
+def _command(stage: Stage, request: Request) -> str:
+    master, output = str(request.master), str(request.output)
+    policy = ["--policy", request.policy.name]
+    argv = {
+        "probe": ["probe", master],
+        "analyze": ["analyze", master],
+        "ladder": ["ladder", master, *policy, "--effort", request.effort],
+        "encode": ["encode", master, *policy, "--effort", request.effort, "-o", "renditions"],
+        "audio": ["encode", master, *policy, "--effort", request.effort, "-o", "renditions"],
+        "package": ["package", "renditions", "-o", output],
+        "score": ["score", master, output],
+    }[stage]
+    return shlex.join(["encoder", *argv])

@@ -1,0 +1,235 @@
+"""Publishing: a folder is built beside its destination, and renamed into place when it is whole.
+
+Nothing is deleted that this program did not make: a published folder carries ``package.json``,
+which names its files, and only a folder that holds those and nothing else is ever replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from encoder.errors import MachineError, UsageError
+
+SCHEMA = "encoder.package/1"
+MANIFEST = "package.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a published folder says of itself: the fingerprint of its making, and its files."""
+
+    fingerprint: str
+    master_digest: str
+    files: dict[str, int]
+    fields: dict[str, Any]
+
+
+def read_published(folder: Path) -> Published | None:
+    """What a folder says of itself, or None when it is not one of ours."""
+    try:
+        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            return None
+        return Published(
+            str(data["fingerprint"]),
+            str(data["master_digest"]),
+            {str(name): int(size) for name, size in data["files"].items()},
+            data,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def is_intact(folder: Path, published: Published) -> bool:
+    """Whether every file of a published folder is there, as long as it was."""
+    try:
+        return all((folder / n).stat().st_size == size for n, size in published.files.items())
+    except OSError:
+        return False
+
+
+def check_destination(output: Path, inputs: tuple[Path, ...]) -> None:
+    """Checks, before any work, that a folder can be published there.
+
+    Args:
+        output: where.
+        inputs: files that are read, and must not be touched.
+
+    Raises:
+        UsageError: when the destination is an input or holds one, or holds what is not ours.
+        MachineError: when it cannot be written.
+    """
+    resolved = output.resolve()
+    for one in inputs:
+        source = one.resolve()
+        if resolved == source or source in resolved.parents or resolved in source.parents:
+            raise UsageError(
+                "The output would overwrite the input",
+                where=str(output),
+                why=f"{one} lies there",
+                hint="Choose a folder for the output that does not hold the input",
+            )
+    if output.exists():
+        if not output.is_dir():
+            raise UsageError(
+                "The output is not a folder", where=str(output), hint="Choose a folder"
+            )
+        strange = _strange_files(output)
+        if strange:
+            raise UsageError(
+                "The output folder holds what encoder did not make",
+                where=str(output),
+                why=f"for example {strange[0]}",
+                hint="Choose an empty or a new folder, nothing in this one was touched",
+            )
+    _check_writable(resolved.parent)
+    if output.is_dir():
+        _check_writable(resolved)
+
+
+def _strange_files(folder: Path) -> list[str]:
+    published = read_published(folder)
+    known = set(published.files) | {MANIFEST} if published else set()
+    try:
+        found = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()]
+    except OSError as error:
+        raise MachineError(
+            "The output folder cannot be read", where=str(folder), why=error.strerror or str(error)
+        ) from error
+    return sorted(set(found) - known)
+
+
+def check_other_master(output: Path, digest: str, *, force: bool) -> None:
+    """Refuses to replace the package of another master unless told to.
+
+    Raises:
+        UsageError: when the folder holds one and ``force`` is not set.
+    """
+    published = read_published(output)
+    if published is not None and published.master_digest != digest and not force:
+        raise UsageError(
+            "The output folder holds the package of another master",
+            where=str(output),
+            hint="Choose another folder, or replace it with --force",
+        )
+
+
+def _check_writable(folder: Path) -> None:
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise MachineError(
+            "The output cannot be written",
+            where=str(folder),
+            why=f"{existing} is not a folder that may be written to",
+            hint="Choose another folder, or mend its permissions",
+        )
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """A folder beside the destination to build in; removed unless it was published.
+
+    Raises:
+        MachineError: when it cannot be made.
+    """
+    parent = output.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix=f".{output.name[:100]}.", suffix=".partial", dir=parent))
+        folder.chmod(0o777 & ~_umask())
+    except OSError as error:
+        raise cannot_write(output, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def publish(
+    folder: Path, output: Path, fingerprint: str, master_digest: str, fields: dict[str, Any]
+) -> None:
+    """Writes ``package.json`` into a built folder and renames it to its destination.
+
+    What was published there before is replaced as a whole.
+
+    Raises:
+        MachineError: when it cannot be written.
+    """
+    try:
+        files = {
+            path.relative_to(folder).as_posix(): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        data = {
+            "schema": SCHEMA,
+            "fingerprint": fingerprint,
+            "master_digest": master_digest,
+            **fields,
+            "files": files,
+        }
+        text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        for name in (*files, MANIFEST):
+            _sync(folder / name)
+        _sync(folder)
+        destination = output.absolute()
+        old = destination.with_name(f"{folder.name}.old")
+        if destination.exists():
+            destination.rename(old)
+        try:
+            folder.rename(destination)
+        except OSError:
+            if old.exists():
+                old.rename(destination)
+            raise
+        _sync(destination.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(output, error) from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some file systems cannot sync a folder.
+        if error.errno not in (errno.EINVAL, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def cannot_write(output: Path, error: OSError) -> MachineError:
+    """The error for a failed write to an output."""
+    if error.errno == errno.ENOSPC:
+        return MachineError(
+            "The disk is full",
+            where=str(output),
+            why=error.strerror or "",
+            hint="Free some space and run the same command again: finished steps are kept",
+        )
+    return MachineError(
+        "The output cannot be written",
+        where=str(output),
+        why=error.strerror or str(error),
+        hint="Choose another folder, or mend its permissions",
+    )

@@ -1,0 +1,286 @@
+"""Decides the ladder: policy and title in, rungs and the evidence out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from encoder.codecs import Codec, codec_named
+from encoder.encode.keyframes import gop_frames, plan_gops
+from encoder.ffmpeg.locate import Ffmpeg
+from encoder.ladder.choose import choose_rungs
+from encoder.ladder.geometry import fit_box, resolutions
+from encoder.ladder.sample import choose_windows
+from encoder.ladder.surface import Curve, candidates, fit, upper_hull
+from encoder.ladder.trials import TrialSettings, extract_sample, run_trials, title_point
+from encoder.media.conform import Conform
+from encoder.media.ladder import Expected, Ladder, RateQualityPoint, Rung, Savings
+from encoder.media.master import Master
+from encoder.media.policy import FixedRung, Policy
+from encoder.media.shots import Analysis
+from encoder.score.bd import bd_rate
+
+VMAF_MODEL = "vmaf_v0.6.1"
+# A buffer model of a few kilobits would choke even a still picture's first frame.
+_LEAST_MAX_BITRATE = 100_000
+
+EffortName = Literal["quick", "standard", "thorough", "exhaustive"]
+# One report of a step: what it is doing, how much is done, of how much.
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is spent on the decision.
+
+    ``share`` of the title is tried, within ``least`` and ``most`` seconds; VMAF is taken on every
+    ``every``-th frame; ``density`` CRFs are put between each two of the codec's trial CRFs, and
+    of the resolutions every ``stride``-th is tried (always the largest and the smallest).
+    """
+
+    share: float
+    least: float
+    most: float
+    every: int
+    density: int
+    stride: int
+
+
+EFFORTS: dict[EffortName, Effort] = {
+    "quick": Effort(0.03, 2, 6, 4, 0, 2),
+    "standard": Effort(0.08, 4, 16, 3, 0, 1),
+    "thorough": Effort(0.25, 8, 60, 2, 1, 1),
+    "exhaustive": Effort(1.0, 0, float("inf"), 1, 2, 1),
+}
+
+
+def measure_title(
+    ffmpeg: Ffmpeg,
+    master: Master,
+    conform: Conform,
+    analysis: Analysis,
+    policy: Policy,
+    effort_name: EffortName,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    on_report: Report | None = None,
+) -> tuple[RateQualityPoint, ...]:
+    """Trials of a title at the resolutions that a policy allows.
+
+    Args:
+        ffmpeg: the program.
+        master: the source.
+        conform: how its pictures become reference pictures.
+        analysis: its frames and shots.
+        policy: gives codec, preset, resolutions and the length of a group of pictures.
+        effort_name: how much to spend.
+        folder: an empty folder for the sample and logs.
+        jobs: FFmpeg processes at a time.
+        on_report: told what is going on.
+
+    Raises:
+        MachineError: when FFmpeg cannot make trials.
+        MeasureError: when a trial fails.
+    """
+    codec, effort = codec_named(policy.codec), EFFORTS[effort_name]
+
+    def report(what: str, total: int) -> Callable[[int], None]:
+        return lambda done: on_report(what, done, total) if on_report else None
+
+    rate = float(conform.frame_rate)
+    longest = gop_frames(conform.frame_rate, policy.gop_seconds)
+    budget = max(effort.least * rate, min(effort.most * rate, effort.share * analysis.frames))
+    windows = choose_windows(
+        analysis.shots, plan_gops(analysis.shots, longest), round(min(analysis.frames, budget))
+    )
+    taken = sum(len(window.frames) for window in windows)
+    sample = extract_sample(
+        ffmpeg, master, conform, windows, folder, on_progress=report("taking the sample", taken)
+    )
+    sizes = trial_sizes(conform, policy, effort.stride)
+    crfs = _dense(codec.trial_crfs, effort.density)
+    trials = run_trials(
+        ffmpeg,
+        sample,
+        conform,
+        windows,
+        codec,
+        [(width, height, crfs) for width, height in sizes],
+        TrialSettings(
+            preset=policy.preset or codec.default_preset,
+            gop_frames=longest,
+            vmaf_model=VMAF_MODEL,
+            # Short samples are scored on all frames: a handful of values is no mean.
+            every=effort.every if taken > 24 * effort.every else 1,
+            threads=os.cpu_count() or 1,
+            jobs=jobs,
+        ),
+        folder,
+        on_progress=report("trial encodes", len(sizes) * len(crfs)),
+    )
+    return tuple(title_point(trial, windows, rate) for trial in trials)
+
+
+def trial_sizes(conform: Conform, policy: Policy, stride: int) -> list[tuple[int, int]]:
+    """The resolutions that are tried: every ``stride``-th, and always the smallest."""
+    sizes = resolutions(conform.width, conform.height, policy.heights)
+    return [s for i, s in enumerate(sizes) if i % stride == 0 or i == len(sizes) - 1]
+
+
+def decide_ladder(
+    conform: Conform,
+    analysis: Analysis,
+    policy: Policy,
+    reference: Policy | None,
+    trials: Sequence[RateQualityPoint],
+) -> Ladder:
+    """The ladder of a title under a policy.
+
+    Args:
+        conform: what the reference pictures are.
+        analysis: the title's frames and shots.
+        policy: what is wanted.
+        reference: the fixed policy that savings are measured against.
+        trials: from :func:`measure_title`; not needed by a fixed policy.
+    """
+    codec = codec_named(policy.codec)
+    policy = replace(policy, preset=policy.preset or codec.default_preset)
+    if policy.kind == "fixed":
+        return _fixed_ladder(conform, policy)
+    curves = fit(trials)
+    hull = upper_hull(candidates(curves, codec.crf_range, codec.crf_step))
+    choices = choose_rungs(hull, policy)
+    rungs = tuple(_rung(policy, len(analysis.shots), c.point, c.why) for c in choices)
+    top = choices[0]
+    notes = []
+    if top.point.vmaf < policy.top_vmaf:
+        notes.append(
+            f"The best rung is expected at VMAF {top.point.vmaf:.1f}, below the policy's "
+            f"{policy.top_vmaf:g}: it is {top.why}."
+        )
+    return Ladder(
+        policy=policy.name,
+        policy_digest=policy.digest,
+        codec=policy.codec,
+        preset=str(policy.preset),
+        frame_rate=conform.frame_rate,
+        rungs=rungs,
+        trials=tuple(trials),
+        hull=hull,
+        vmaf_model=VMAF_MODEL,
+        savings=_savings(reference, conform, curves, codec, rungs) if reference else None,
+        notes=tuple(notes),
+    )
+
+
+def _dense(crfs: Sequence[float], density: int) -> tuple[float, ...]:
+    values = [crfs[0]]
+    for low, high in pairwise(crfs):
+        step = (high - low) / (density + 1)
+        values += [round(low + step * n, 2) for n in range(1, density + 2)]
+    return tuple(values)
+
+
+def _rung(policy: Policy, shots: int, point: RateQualityPoint, why: str) -> Rung:
+    most = max(_LEAST_MAX_BITRATE, round(point.bitrate * policy.peak_over_average))
+    most = min(most, max(policy.max_bitrate, point.bitrate))
+    return Rung(
+        id=_identifier(policy.codec, point.width, point.height, point.bitrate),
+        codec=policy.codec,
+        width=point.width,
+        height=point.height,
+        preset=str(policy.preset),
+        crf_per_shot=(point.crf,) * shots,
+        target_bitrate=None,
+        max_bitrate=most,
+        buffer_bits=round(most * policy.buffer_seconds),
+        expected=Expected(point.bitrate, round(point.vmaf, 2)),
+        why=why,
+    )
+
+
+def _identifier(codec: str, width: int, height: int, bitrate: int) -> str:
+    return f"{codec}-{min(width, height)}p-{max(1, round(bitrate / 1000))}k"
+
+
+def _fitting(conform: Conform, rungs: Sequence[FixedRung]) -> list[tuple[FixedRung, int, int]]:
+    """The rungs that do not scale the title up, with their size; the lowest at its own if none."""
+    fitting = []
+    for rung in rungs:
+        size = fit_box(conform.width, conform.height, rung.width, rung.height)
+        if size is not None:
+            fitting.append((rung, *size))
+    return fitting or [(rungs[0], conform.width, conform.height)]
+
+
+def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
+    rungs = []
+    for fixed, width, height in reversed(_fitting(conform, policy.rungs)):
+        most = round(fixed.bitrate * policy.peak_over_average)
+        rungs.append(
+            Rung(
+                id=_identifier(policy.codec, width, height, fixed.bitrate),
+                codec=policy.codec,
+                width=width,
+                height=height,
+                preset=str(policy.preset),
+                crf_per_shot=(),
+                target_bitrate=fixed.bitrate,
+                max_bitrate=most,
+                buffer_bits=round(most * policy.buffer_seconds),
+                expected=None,
+                why=f"rung of the fixed ladder {policy.name}",
+            )
+        )
+    left_out = len(policy.rungs) - len(rungs)
+    notes = (
+        (f"{left_out} rungs above the master's resolution are left out.",) if left_out > 0 else ()
+    )
+    return Ladder(
+        policy=policy.name,
+        policy_digest=policy.digest,
+        codec=policy.codec,
+        preset=str(policy.preset),
+        frame_rate=conform.frame_rate,
+        rungs=tuple(rungs),
+        trials=(),
+        hull=(),
+        vmaf_model=VMAF_MODEL,
+        savings=None,
+        notes=notes,
+    )
+
+
+def _savings(
+    reference: Policy,
+    conform: Conform,
+    curves: Sequence[Curve],
+    codec: Codec,
+    rungs: Sequence[Rung],
+) -> Savings:
+    """Compares with the fixed ladder on the same surface: same codec, preset and rate control.
+
+    A rung of the fixed ladder is the point of its resolution's curve at its bitrate; of a size
+    that was not tried, of the curve nearest in size.
+    """
+    points = []
+    for fixed, width, height in _fitting(conform, reference.rungs):
+        curve = min(curves, key=lambda c: abs(c.width * c.height - width * height))
+        crf = curve.crf_for_rate(fixed.bitrate, *codec.crf_range)
+        point = curve.at(crf)
+        points.append(replace(point, width=width, height=height, bitrate=fixed.bitrate))
+    ours = [
+        (float(r.expected.average_bitrate), r.expected.vmaf)
+        for r in rungs
+        if r.expected is not None
+    ]
+    return Savings(
+        reference_policy=reference.name,
+        bd_rate_vmaf=bd_rate([(float(p.bitrate), p.vmaf) for p in points], ours),
+        reference_points=tuple(points),
+    )
