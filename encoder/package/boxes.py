@@ -53,10 +53,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """A track file: the track, its number in the file, and the samples behind its fragments."""
+    """A track file.
+
+    ``track_id`` is the track's number in it, ``moov_offset`` where ``moov`` lies, ``runs`` are the
+    samples behind the track's fragments.
+    """
 
     track: Track
     track_id: int
+    moov_offset: int
     runs: tuple[Run, ...]
 
 
@@ -138,7 +143,8 @@ def _read(file: BinaryIO, indexed: bool) -> Movie:
                 f"the one before it ends at {runs[-1].decode_end}"
             )
         runs.append(run)
-        fragments.append(_fragment(run, moof, mdat, header.skip, name))
+        before = fragments[-1].start + fragments[-1].duration if fragments else 0
+        fragments.append(_fragment(run, moof, mdat, header.skip, before, name))
     if runs[0].decode_start != 0:
         raise Damaged(f"the first fragment starts at tick {runs[0].decode_start}, not 0")
     index = head[2] if indexed else None
@@ -159,7 +165,7 @@ def _read(file: BinaryIO, indexed: bool) -> Movie:
     )
     if index:
         _check_index(_load(file, index), header, track)
-    return Movie(track, header.track_id, tuple(runs))
+    return Movie(track, header.track_id, head[1].offset, tuple(runs))
 
 
 def _places(file: BinaryIO) -> Iterator[_Place]:
@@ -324,23 +330,24 @@ def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
     return Run(decode_start, tuple(durations), tuple(sizes), tuple(offsets), tuple(sync), data)
 
 
-def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, name: str) -> Fragment:
+def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, before: int, name: str) -> Fragment:
+    """The fragment of some samples; ``before`` is where the presentation of the last one ended."""
     times = run.presentation_times()
-    first = min(times)
-    last = max(time + length for time, length in zip(times, run.durations, strict=True))
-    if (first, last) != (run.decode_start, run.decode_end):
+    first = min(times) - skip
+    end = max(time + length for time, length in zip(times, run.durations, strict=True)) - skip
+    start = max(0, first)
+    if start != before or end - first != run.decode_end - run.decode_start:
         raise Damaged(
-            f"{name} decodes ticks {run.decode_start} to {run.decode_end} but presents {first} "
-            f"to {last}: its pictures depend on another fragment's time"
+            f"{name} is presented from tick {first} to {end}, the one before it to {before}: "
+            "fragments must follow each other without gap or overlap"
         )
-    start = max(0, first - skip)
-    if last - skip <= start:
+    if end <= start:
         raise Damaged(f"{name} ends before the edit list lets the presentation start")
     return Fragment(
         offset=moof.offset,
         size=moof.size + mdat.size,
         start=start,
-        duration=last - skip - start,
+        duration=end - start,
         samples=len(run.sizes),
         independent=run.sync[0],
     )

@@ -27,6 +27,15 @@ _TICKS_PER_FRAME = 1000
 # Only bounds FFmpeg's memory: audio fragments are cut again.
 _AUDIO_FRAGMENT_MICROSECONDS = 10_000_000
 
+# The edit list, which takes out the delay of B-frames and of the audio encoder, is known once the
+# first packets have been seen. CMAF allows negative composition offsets for the former instead
+# (FFmpeg's movflag cmaf), but FFmpeg itself, and with it many a player, presents those late.
+_MOVFLAGS = "+delay_moov+default_base_moof+skip_trailer"
+# Edition 6 of the file format, CMAF, and a file that indexes its own segments for DASH.
+_BRANDS = ("iso6", "cmfc", "dash")
+# Codings whose binding wants a brand of its own.
+_CODING_BRANDS = ("av01",)
+
 # starts_with_SAP, SAP_type 1: decodes alone, in order (ISO/IEC 14496-12 Annex I).
 _ACCESS_POINT = 0x90000000
 # The count is a 16-bit number.
@@ -52,8 +61,7 @@ def rewrap_video(ffmpeg: Ffmpeg, source: Path, target: Path, frame_rate: Fractio
         PackageError: when FFmpeg cannot.
     """
     options = ["-video_track_timescale", str(video_timescale(frame_rate))]
-    # Composition offsets may be negative instead, so that presentation starts at 0 by itself.
-    options += ["-use_editlist", "0", "-movflags", "+cmaf+skip_trailer+frag_keyframe"]
+    options += ["-movflags", f"{_MOVFLAGS}+frag_keyframe"]
     _rewrap(ffmpeg, source, target, "v", options)
 
 
@@ -67,9 +75,7 @@ def rewrap_audio(ffmpeg: Ffmpeg, source: Path, target: Path, language: str) -> N
         PackageError: when FFmpeg cannot.
     """
     options = ["-metadata:s:a:0", f"language={iso_639_2(language)}"]
-    options += ["-brand", "iso6", "-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS)]
-    # The edit list is known once the first packets have been seen.
-    options += ["-movflags", "+cmaf+skip_trailer+delay_moov"]
+    options += ["-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS), "-movflags", _MOVFLAGS]
     _rewrap(ffmpeg, source, target, "a", options)
 
 
@@ -95,13 +101,13 @@ def write_as_is(source: Path, movie: Movie, target: Path) -> None:
     """Writes a track with an index before its fragments, which stay as they are."""
     track = movie.track
     with source.open("rb") as old, target.open("xb") as new:
-        new.write(old.read(track.header_size))
+        new.write(_header(old, movie))
         new.write(_index(movie, track.fragments))
         old.seek(track.fragments[0].offset)
         shutil.copyfileobj(old, new, 1 << 20)
 
 
-def write_recut(source: Path, movie: Movie, target: Path, starts: Sequence[int]) -> None:
+def write_recut(source: Path, movie: Movie, target: Path, starts: Sequence[int], end: int) -> None:
     """Writes an audio track with an index, cut into fragments anew.
 
     Args:
@@ -109,9 +115,13 @@ def write_recut(source: Path, movie: Movie, target: Path, starts: Sequence[int])
         movie: what is in it.
         target: the file to make.
         starts: the first sample of every fragment, and at the end the sample to stop before.
+        end: the tick of presentation at which the last sample ends at the latest: what it holds
+            beyond is not played.
     """
     sizes = [size for run in movie.runs for size in run.sizes]
     durations = [length for run in movie.runs for length in run.durations]
+    beyond = sum(durations[: starts[-1]]) - movie.track.skip - end
+    durations[starts[-1] - 1] -= max(0, beyond)
     headers = []
     fragments = []
     decode = 0
@@ -124,12 +134,22 @@ def write_recut(source: Path, movie: Movie, target: Path, starts: Sequence[int])
         fragments.append(Fragment(0, size, start, duration, stop - first, independent=True))
         decode = end
     with source.open("rb") as old, target.open("xb") as new:
-        new.write(old.read(movie.track.header_size))
+        new.write(_header(old, movie))
         new.write(_index(movie, fragments))
         samples = _samples(old, movie.runs)
         for header, (first, stop) in zip(headers, pairwise(starts), strict=True):
             new.write(header)
             new.write(_box("mdat", b"".join(islice(samples, stop - first))))
+
+
+def _header(file: BinaryIO, movie: Movie) -> bytes:
+    """The initialisation: brands of our own, and FFmpeg's ``moov``."""
+    coding = movie.track.codec_string.split(".")[0]
+    brands = [*_BRANDS, *(brand for brand in _CODING_BRANDS if brand == coding)]
+    ftyp = b"".join(brand.encode("ascii") for brand in brands)
+    file.seek(movie.moov_offset)
+    moov = file.read(movie.track.header_size - movie.moov_offset)
+    return _box("ftyp", ftyp[:4] + bytes(4) + ftyp) + moov
 
 
 def _samples(file: BinaryIO, runs: Sequence[Run]) -> Iterator[bytes]:

@@ -104,13 +104,13 @@ def _video_set(
 def _audio_set(period: ET.Element, number: int, content: AudioContent, entry: AudioEntry) -> None:
     attributes = _set_attributes(number, "audio") | {"lang": entry.rendition.language}
     element = ET.SubElement(period, "AdaptationSet", attributes)
+    ET.SubElement(element, "Label").text = _printable(entry.rendition.name)
     for role in entry.roles:
         if role in _PURPOSES:
             _descriptor(element, "Accessibility", _AUDIO_PURPOSE, _PURPOSES[role])
     place = "main" if content.default else "alternate"
     for role in (place, *(r for r in entry.roles if r not in ("main", "alternate"))):
         _descriptor(element, "Role", _ROLE, role)
-    ET.SubElement(element, "Label").text = _printable(entry.rendition.name)
     own = _representation(element, entry)
     own.attrib["audioSamplingRate"] = str(entry.track.sample_rate)
     channels = entry.track.channels

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from math import ceil
 from pathlib import Path
 
 from encoder.errors import MachineError, PackageError
@@ -152,7 +153,8 @@ def _audio(
     check_audio(rendition, movie, times[-1])
     fragments, segments = _audio_cuts(movie, times, starts)
     target.parent.mkdir(exist_ok=True)
-    write_recut(source, movie, target, fragments)
+    end = ceil(times[-1] * movie.track.timescale)
+    write_recut(source, movie, target, fragments, end)
     track = read_track(target)
     return track, group(track.fragments, [fragments.index(sample) for sample in segments])
 
@@ -174,7 +176,7 @@ def _audio_cuts(
         return [0, *sorted(inner), end]
 
     last = times[-1] * movie.track.timescale + movie.track.skip
-    end = bisect_left(decode, last) if last < decode[-1] else len(decode) - 1
+    end = min(bisect_left(decode, last), len(decode) - 1)
     segments = samples([times[index] for index in starts[1:-1]])
     fragments: list[Fraction] = []
     for first, stop in pairwise(starts):
