@@ -11,6 +11,7 @@ from encoder.media.colour import Colour, Hdr
 
 Cadence = Literal["constant", "variable"]
 Scan = Literal["progressive", "interlaced"]
+Parity = Literal["tff", "bff"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class VideoStream:
     ``frame_rate`` is the nominal rate, ``average_frame_rate`` what the timestamps give.
     ``start`` and ``duration`` are in seconds on the container's clock.
     ``field_order`` is what the stream claims (``progressive``, ``tt``, ``bb``, ``tb``, ``bt`` or
-    ``unknown``); ``scan`` is what the pictures show.
+    ``unknown``); ``scan`` is what the pictures show, ``parity`` which field of an interlaced
+    picture is the earlier one (top or bottom field first).
     """
 
     index: int
@@ -50,6 +52,7 @@ class VideoStream:
     timecode: str | None
     language: str | None
     disposition: tuple[str, ...]
+    parity: Parity | None = None
 
     @property
     def display_aspect(self) -> Fraction:
