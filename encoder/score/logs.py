@@ -100,9 +100,8 @@ def read_pictures(path: Path) -> PictureLog:
         else:
             columns[name].append(_decibels(path, name, text))
         if len(columns[name]) != len(frames):
-            raise _broken(
-                path, f"{name} is there {len(columns[name])} times at frame {frames[-1:]}"
-            )
+            where = f"frame {frames[-1]}" if frames else "no frame"
+            raise _broken(path, f"{name} is there {len(columns[name])} times at {where}")
     for name, values in columns.items():
         if len(values) != len(frames):
             raise _broken(path, f"{len(values)} values of {name} for {len(frames)} frames")

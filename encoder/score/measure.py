@@ -190,13 +190,16 @@ def _command(settings: _Run, batch: Sequence[Distorted]) -> list[str]:
     """The arguments of a run; logs are named by a rendition's number in the batch."""
     conform, every = settings.conform, settings.every
     reference = _indexed(open_master(settings.master.path, conform), conform)
-    pictures = reference.filter_multi_output("split", 3 * len(batch) + 1)
+    pictures = _counted(reference, _REFERENCE_COUNT).filter_multi_output("split", 3 * len(batch))
     # A thread of libvmaf costs about 90 MB at 1080p: no more of them than processors to serve.
     vmaf_threads = -(-settings.threads // len(batch))
     outputs = []
     for number, one in enumerate(batch):
         for_vmaf, for_psnr, for_ssim = (pictures[3 * number + i] for i in range(3))
-        sides = _distorted(one, conform).filter_multi_output("split", 2)
+        # Counted here: filters of two inputs go on to the end of the longer one, repeating the
+        # last picture of the other.
+        rendition = _counted(_distorted(one, conform), _count_log(number))
+        sides = rendition.filter_multi_output("split", 2)
         scored = graph.filter(
             [sides[0], for_vmaf],
             "libvmaf",
@@ -206,11 +209,10 @@ def _command(settings: _Run, batch: Sequence[Distorted]) -> list[str]:
             n_threads=vmaf_threads,
             n_subsample=every,
         )
-        outputs.append(_sink(_print(scored, _count_log(number), counting=True)))
         compared = graph.filter([_sampled(sides[1], every), _sampled(for_psnr, every)], "psnr")
         compared = graph.filter([compared, _sampled(for_ssim, every)], "ssim")
-        outputs.append(_sink(_print(compared, _picture_log(number))))
-    outputs.append(_sink(_print(pictures[3 * len(batch)], _REFERENCE_COUNT, counting=True)))
+        compared = compared.filter("metadata", mode="print", file=_picture_log(number))
+        outputs += [_sink(scored), _sink(compared)]
     return arguments(graph.merge_outputs(*outputs))
 
 
@@ -263,11 +265,10 @@ def _sampled(stream: Stream, every: int) -> Stream:
     return stream if every == 1 else stream.filter("select", f"not(mod(n,{every}))")
 
 
-def _print(stream: Stream, name: str, *, counting: bool = False) -> Stream:
-    """Writes the metadata of each frame into a file; for counting, frames need to have some."""
-    if counting:
-        stream = stream.filter("metadata", mode="add", key="encoder.count", value="1")
-    return stream.filter("metadata", mode="print", file=name)
+def _counted(stream: Stream, name: str) -> Stream:
+    """Writes a line about each frame into a file; only frames that have metadata get one."""
+    marked = stream.filter("metadata", mode="add", key="encoder.frame", value="1")
+    return marked.filter("metadata", mode="print", file=name)
 
 
 def _sink(stream: Stream) -> Stream:
