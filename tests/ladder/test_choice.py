@@ -1,0 +1,138 @@
+"""Surface, hull and choice of rungs: what must hold for every title."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoder.ladder.choose import choose_rungs
+from encoder.ladder.policy import load_policy
+from encoder.ladder.surface import candidates, fit, upper_hull
+from encoder.media.ladder import RateQualityPoint
+
+POLICY = load_policy("per-title")
+CRFS = (18.0, 24.0, 30.0, 36.0)
+
+
+def point(rate: int, vmaf: float, height: int = 720, crf: float = 23.0) -> RateQualityPoint:
+    return RateQualityPoint(height * 16 // 9, height, crf, rate, vmaf)
+
+
+def title(hardness: float) -> list[RateQualityPoint]:
+    """Trials of a made-up title: rate halves every six CRF, quality falls with size and CRF."""
+    points = []
+    for height in (720, 540, 360, 234):
+        share = (height / 720) ** 1.5
+        for crf in CRFS:
+            rate = hardness * 4e6 * share * 2 ** (-(crf - 18) / 6)
+            vmaf = 100 / (1 + math.exp((crf - 44) / 6)) * (1 - 0.35 * (1 - share))
+            points.append(RateQualityPoint(height * 16 // 9, height, crf, round(rate), vmaf))
+    return points
+
+
+points = st.lists(
+    st.builds(
+        point,
+        st.integers(1, 10_000_000),
+        st.floats(0, 100),
+        st.sampled_from([234, 360, 540, 720]),
+        st.floats(14, 44),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(points)
+def test_hull_is_concave_and_strictly_rising(found: list[RateQualityPoint]) -> None:
+    hull = upper_hull(found)
+    assert hull
+    rates = [p.bitrate for p in hull]
+    quality = [p.vmaf for p in hull]
+    assert rates == sorted(set(rates))
+    assert quality == sorted(set(quality))
+    slopes = [(b.vmaf - a.vmaf) / (b.bitrate - a.bitrate) for a, b in itertools.pairwise(hull)]
+    assert all(b <= a * (1 + 1e-9) for a, b in itertools.pairwise(slopes))
+
+
+@given(points)
+def test_nothing_lies_above_the_hull(found: list[RateQualityPoint]) -> None:
+    hull = upper_hull(found)
+    rates, quality = [p.bitrate for p in hull], [p.vmaf for p in hull]
+    for one in found:
+        if one.bitrate >= rates[0]:
+            assert one.vmaf <= np.interp(one.bitrate, rates, quality) + 1e-6
+
+
+@given(points)
+def test_hull_is_idempotent(found: list[RateQualityPoint]) -> None:
+    hull = upper_hull(found)
+    assert upper_hull(hull) == hull
+
+
+@given(points)
+def test_rungs_fall_strictly_and_keep_the_caps(found: list[RateQualityPoint]) -> None:
+    chosen = [c.point for c in choose_rungs(upper_hull(found), POLICY)]
+    assert 1 <= len(chosen) <= POLICY.max_rungs
+    for better, worse in itertools.pairwise(chosen):
+        assert worse.bitrate * POLICY.spacing.min_ratio <= better.bitrate * 1.000001
+        assert worse.vmaf <= better.vmaf - POLICY.spacing.min_vmaf
+        assert worse.bitrate >= POLICY.min_bitrate
+    if any(p.bitrate <= POLICY.max_bitrate for p in upper_hull(found)):
+        assert chosen[0].bitrate <= POLICY.max_bitrate
+
+
+def test_trials_are_met_exactly_by_their_curves() -> None:
+    trials = title(1.0)
+    curves = {(c.width, c.height): c for c in fit(trials)}
+    for trial in trials:
+        again = curves[trial.width, trial.height].at(trial.crf)
+        assert again.bitrate == pytest.approx(trial.bitrate, rel=1e-6)
+        assert again.vmaf == pytest.approx(trial.vmaf, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 100)), min_size=4, max_size=4))
+def test_curves_never_rise_with_crf(values: list[tuple[int, float]]) -> None:
+    trials = [point(rate, vmaf, 720, crf) for crf, (rate, vmaf) in zip(CRFS, values, strict=True)]
+    (curve,) = fit(trials)
+    found = [curve.at(crf) for crf in np.arange(14, 44.5, 0.5)]
+    assert all(math.isfinite(p.vmaf) and 0 <= p.vmaf <= 100 and p.bitrate >= 1 for p in found)
+    for one, other in itertools.pairwise(found):
+        assert other.bitrate <= one.bitrate
+        assert other.vmaf <= one.vmaf + 1e-9
+
+
+def test_a_title_gets_its_top_quality_and_no_more() -> None:
+    hull = upper_hull(candidates(fit(title(1.0)), (14.0, 44.0), 0.5))
+    chosen = choose_rungs(hull, POLICY)
+    assert POLICY.top_vmaf <= chosen[0].point.vmaf < POLICY.top_vmaf + 1.5
+    cheaper = [p for p in hull if p.bitrate < chosen[0].point.bitrate]
+    assert all(p.vmaf < POLICY.top_vmaf for p in cheaper)
+
+
+def test_easy_titles_get_fewer_rungs() -> None:
+    counts = [
+        len(choose_rungs(upper_hull(candidates(fit(title(h)), (14.0, 44.0), 0.5)), POLICY))
+        for h in (2.0, 0.3, 0.03)
+    ]
+    assert counts[0] > counts[1] > counts[2]
+
+
+def test_a_cap_below_the_hull_gives_one_rung() -> None:
+    strict = replace(POLICY, max_bitrate=1000, min_bitrate=500)
+    (only,) = choose_rungs((point(50_000, 80.0),), strict)
+    assert only.point.bitrate == 50_000
+    assert "above" in only.why
+
+
+def test_crf_for_rate_inverts_the_curve() -> None:
+    curve = fit(title(1.0))[0]
+    for wanted in (300_000, 1_000_000, 3_000_000):
+        crf = curve.crf_for_rate(wanted, 14.0, 44.0)
+        assert curve.at(crf).bitrate == pytest.approx(wanted, rel=1e-3)
