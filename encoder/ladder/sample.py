@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from encoder.media.frames import FrameRange
 from encoder.media.shots import Shot
@@ -41,16 +43,11 @@ def choose_windows(
     order = sorted(range(len(gops)), key=lambda i: (_hardness(shots[owner[i]]), i))
     mean = total / len(gops)
     strata = max(1, min(len(gops), round(budget / mean)))
+    ends = list(accumulate(len(gops[index]) for index in order))
     chosen: dict[int, int] = {}
-    position = 0
-    reach = []
-    for index in order:
-        reach.append((position, index))
-        position += len(gops[index])
     for stratum in range(strata):
         low, high = total * stratum // strata, total * (stratum + 1) // strata
-        middle = (low + high) / 2
-        index = max((r for r in reach if r[0] <= middle), key=lambda r: r[0])[1]
+        index = order[bisect_right(ends, (low + high) // 2)]
         chosen[index] = chosen.get(index, 0) + high - low
     return tuple(Window(gops[i], owner[i], chosen[i]) for i in sorted(chosen))
 
