@@ -39,7 +39,7 @@ def table(title: str, *columns: str) -> Table:
     """A table whose columns are right-aligned where their name starts with ``>``."""
     made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return made
 
 

@@ -51,9 +51,9 @@ class Effort:
 
 
 EFFORTS: dict[EffortName, Effort] = {
-    "quick": Effort(0.03, 2, 6, 4, 0, 2),
-    "standard": Effort(0.08, 4, 16, 3, 0, 1),
-    "thorough": Effort(0.25, 8, 60, 2, 1, 1),
+    "quick": Effort(0.05, 4, 8, 4, 0, 2),
+    "standard": Effort(0.10, 8, 20, 3, 0, 1),
+    "thorough": Effort(0.25, 12, 60, 2, 1, 1),
     "exhaustive": Effort(1.0, 0, float("inf"), 1, 2, 1),
 }
 
@@ -155,7 +155,10 @@ def decide_ladder(
     curves = fit(trials)
     hull = upper_hull(candidates(curves, codec.crf_range, codec.crf_step))
     choices = choose_rungs(hull, policy)
-    rungs = tuple(_rung(policy, len(analysis.shots), c.point, c.why) for c in choices)
+    rungs = tuple(
+        _rung(policy, len(analysis.shots), number, choice.point, choice.why)
+        for number, choice in enumerate(choices, start=1)
+    )
     top = choices[0]
     notes = []
     if top.point.vmaf < policy.top_vmaf:
@@ -186,11 +189,11 @@ def _dense(crfs: Sequence[float], density: int) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _rung(policy: Policy, shots: int, point: RateQualityPoint, why: str) -> Rung:
+def _rung(policy: Policy, shots: int, number: int, point: RateQualityPoint, why: str) -> Rung:
     most = max(_LEAST_MAX_BITRATE, round(point.bitrate * policy.peak_over_average))
     most = min(most, max(policy.max_bitrate, point.bitrate))
     return Rung(
-        id=_identifier(policy.codec, point.width, point.height, point.bitrate),
+        id=_identifier(policy.codec, point.width, point.height, number),
         codec=policy.codec,
         width=point.width,
         height=point.height,
@@ -204,8 +207,9 @@ def _rung(policy: Policy, shots: int, point: RateQualityPoint, why: str) -> Rung
     )
 
 
-def _identifier(codec: str, width: int, height: int, bitrate: int) -> str:
-    return f"{codec}-{min(width, height)}p-{max(1, round(bitrate / 1000))}k"
+def _identifier(codec: str, width: int, height: int, number: int) -> str:
+    """A name for a rung that is safe in file names; rungs are numbered from the best."""
+    return f"{codec}-{min(width, height)}p-{number:02d}"
 
 
 def _fitting(conform: Conform, rungs: Sequence[FixedRung]) -> list[tuple[FixedRung, int, int]]:
@@ -220,11 +224,12 @@ def _fitting(conform: Conform, rungs: Sequence[FixedRung]) -> list[tuple[FixedRu
 
 def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
     rungs = []
-    for fixed, width, height in reversed(_fitting(conform, policy.rungs)):
+    fitting = reversed(_fitting(conform, policy.rungs))
+    for number, (fixed, width, height) in enumerate(fitting, start=1):
         most = round(fixed.bitrate * policy.peak_over_average)
         rungs.append(
             Rung(
-                id=_identifier(policy.codec, width, height, fixed.bitrate),
+                id=_identifier(policy.codec, width, height, number),
                 codec=policy.codec,
                 width=width,
                 height=height,
