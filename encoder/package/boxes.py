@@ -265,13 +265,13 @@ def _parse_edits(edts: Box | None) -> int:
     version, _ = cursor.full_box()
     count = cursor.u32()
     if count != 1:
-        raise Damaged(f"{elst.path} has {count} edits, not 1")
+        raise Damaged(f"its {count} edits delay or cut the track, which players do not follow")
     cursor.sized(version)
     media_time = cursor.i64() if version else cursor.i32()
     rate = cursor.u32()
     cursor.end()
     if media_time < 0 or rate != 0x10000:
-        raise Damaged(f"{elst.path} delays or stretches the track, which no player follows")
+        raise Damaged("its edit delays or stretches the track, which players do not follow")
     return media_time
 
 

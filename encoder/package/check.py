@@ -74,11 +74,12 @@ def check_video(rendition: Rendition, movie: Movie, renditions: RenditionSet) ->
     ]
     if broken:
         raise _bad(rendition, f"it cannot be started at {_frames(broken)}, which no IDR frame is")
-    wanted = set(rendition.keyframes)
-    if missing := wanted.difference(starts):
-        raise _bad(rendition, f"no IDR frame is at {_frames(sorted(missing))}")
-    if extra := set(starts) - wanted:
-        raise _bad(rendition, f"an IDR frame is at {_frames(sorted(extra))}, where none belongs")
+    missing = sorted(set(rendition.keyframes).difference(starts))
+    extra = sorted(set(starts).difference(rendition.keyframes))
+    faults = [f"no IDR frame is at {_frames(missing)}"] if missing else []
+    faults += [f"an IDR frame is at {_frames(extra)}, where none belongs"] if extra else []
+    if faults:
+        raise _bad(rendition, "; ".join(faults))
 
 
 def _check_cadence(rendition: Rendition, movie: Movie, frame_rate: Fraction) -> None:
