@@ -1,0 +1,155 @@
+"""The contract of the command line: exit codes, streams, no tracebacks, a quick start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from encoder.cli import main as entry
+from encoder.errors import EncodeError, ExitCode, MasterError, UsageError, printable
+
+VERBS = ("ingest", "probe", "analyze", "ladder", "encode", "package", "score", "doctor")
+
+
+def call(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "encoder", *argv],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_help_names_every_verb_and_exit_code() -> None:
+    done = call("--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
+    assert "130 interrupted" in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    done = call(verb, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: encoder")
+    assert "--json" in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom encoder.cli.main import run\nrun(['--help'])\n"
+        "print([m for m in ('numpy', 'av', 'rich', 'scipy', 'matplotlib', 'cattrs', 'yaml')"
+        " if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("nonsense",),
+        ("probe",),
+        ("ingest", "x.mov"),
+        ("ingest", "x.mov", "-o", "out", "--effort", "huge"),
+        ("ladder", "x.mov", "--policy", "no-such"),
+        ("ladder", "x.mov", "--codec", "vp6"),
+        ("ladder", "x.mov", "--preset", "warp"),
+        ("ladder", "x.mov", "--plot", "plot.gif"),
+        ("probe", "x.mov", "-q", "-v"),
+        ("package", "x", "-o", "out", "--segment-seconds", "0"),
+        ("package", "x", "-o", "out", "--segment-seconds", "six"),
+    ],
+)
+def test_usage_errors_are_2(argv: tuple[str, ...], tmp_path: Path) -> None:
+    done = call(*argv, ENCODER_CACHE=str(tmp_path))
+    assert done.returncode == ExitCode.USAGE
+    assert done.stdout == ""
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_master_is_4_and_machine_readable(tmp_path: Path) -> None:
+    done = call("probe", str(tmp_path / "no.mov"), "--json", ENCODER_CACHE=str(tmp_path / "c"))
+    assert done.returncode == ExitCode.MASTER
+    error = json.loads(done.stdout)
+    assert error["schema"] == "encoder.error/1"
+    assert error["exit_code"] == 4
+    assert "no.mov" in error["where"]
+    assert error["hint"]
+
+
+def test_another_ffmpeg_that_is_none_is_3(tmp_path: Path) -> None:
+    fake = tmp_path / "ffmpeg"
+    fake.write_text("#!/bin/sh\necho hello\n")
+    fake.chmod(0o755)
+    for environment in ({"ENCODER_FFMPEG": str(fake)}, {"ENCODER_FFMPEG": "/no/such/ffmpeg"}):
+        done = call("doctor", "--json", ENCODER_CACHE=str(tmp_path / "c"), **environment)
+        assert done.returncode == ExitCode.ENVIRONMENT
+        report = json.loads(done.stdout)
+        assert report["ok"] is False
+        assert any(f["name"] == "FFmpeg" and not f["ok"] for f in report["findings"])
+
+
+def test_doctor_finds_all_that_the_main_job_needs(tmp_path: Path) -> None:
+    done = call("doctor", "--json", ENCODER_CACHE=str(tmp_path))
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["schema"] == "encoder.doctor/1"
+    names = {f["name"] for f in report["findings"] if f["ok"]}
+    assert {"encoder libx264", "filter libvmaf", "loopback decoders"} <= names
+
+
+def test_a_bug_is_70_with_a_log_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(entry.cli, "main", fail)
+    assert entry.run(["probe", "x"]) == ExitCode.BUG
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    log = Path(said.err.strip().rpartition(" ")[2])
+    assert "ZeroDivisionError: oops" in log.read_text()
+    log.unlink()
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (MasterError("bad"), ExitCode.MASTER),
+        (EncodeError("bad"), ExitCode.ENCODE),
+        (UsageError("bad"), ExitCode.USAGE),
+    ],
+)
+def test_failures_have_their_codes(
+    raised: BaseException,
+    code: ExitCode,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(entry.cli, "main", fail)
+    assert entry.run(["probe", "x"]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("encoder: ")
+    assert said.err.count("\n") == 1
+
+
+def test_errors_are_one_paragraph_whatever_the_names() -> None:
+    error = MasterError("It is odd", where="a\nb\x1b[31m.mov", why="because.", hint="Do better")
+    assert str(error) == "It is odd: a\\nb\\x1b[31m.mov. because. Do better."
+    assert printable("ä\t") == "ä\\t"

@@ -1,0 +1,79 @@
+"""What encoders are asked for."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from encoder.codecs import EncodeSettings, check_preset, codec_named
+from encoder.errors import UsageError
+
+COMMON = {"frame_rate": Fraction(24), "width": 640, "height": 360, "gop_frames": 48}
+
+
+def settings(preset: str, **rate: float) -> EncodeSettings:
+    return EncodeSettings(**COMMON, preset=preset, **rate)  # type: ignore[arg-type]
+
+
+def test_x264_capped_crf() -> None:
+    options = codec_named("h264").options(
+        settings("medium", crf=23.5, max_bitrate=2_000_000, buffer_bits=1_500_000)
+    )
+    assert options == {
+        "c:v": "libx264",
+        "preset": "medium",
+        "profile:v": "high",
+        "pix_fmt": "yuv420p",
+        "g": 48,
+        "sc_threshold": 0,
+        "forced-idr": 1,
+        "flags:v": "+cgop+bitexact",
+        "threads:v": 4,
+        "crf": 23.5,
+        "maxrate:v": 2_000_000,
+        "bufsize:v": 1_500_000,
+    }
+
+
+def test_x264_average_bitrate() -> None:
+    options = codec_named("h264").options(
+        settings("medium", bitrate=730_000, max_bitrate=1_000_000, buffer_bits=1_000_000)
+    )
+    assert options["b:v"] == 730_000
+    assert "crf" not in options
+
+
+def test_svt_av1_capped_crf() -> None:
+    options = codec_named("av1").options(
+        settings("8", crf=35, max_bitrate=1_000_000, buffer_bits=1_000_000)
+    )
+    assert options["c:v"] == "libsvtav1"
+    assert options["crf"] == 35
+    assert options["maxrate:v"] == 1_000_000
+    assert "bufsize:v" not in options
+
+
+@pytest.mark.parametrize("name", ["h264", "av1"])
+def test_a_codec_is_consistent(name: str) -> None:
+    codec = codec_named(name)
+    low, high = codec.crf_range
+    assert low < high
+    assert list(codec.trial_crfs) == sorted(codec.trial_crfs)
+    assert all(low <= crf <= high for crf in codec.trial_crfs)
+    assert codec.default_preset in codec.presets
+    assert check_preset(codec, codec.default_preset) == codec.default_preset
+
+
+def test_unknown_names_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="av1, h264"):
+        codec_named("vp6")
+    with pytest.raises(UsageError, match="medium"):
+        check_preset(codec_named("h264"), "warp")
+
+
+def test_an_encode_has_one_way_of_rate_control() -> None:
+    with pytest.raises(ValueError, match="either"):
+        settings("medium")
+    with pytest.raises(ValueError, match="either"):
+        settings("medium", crf=20, bitrate=1000)
