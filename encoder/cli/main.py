@@ -88,7 +88,8 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         outcome = cli.main(args=list(argv), prog_name="encoder", standalone_mode=False)
         sys.stdout.flush()

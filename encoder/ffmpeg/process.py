@@ -6,11 +6,13 @@ fails, so that nothing is left running behind.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -56,6 +58,39 @@ class Usage:
     cpu_seconds: float
     wall_seconds: float
     peak_memory: int
+
+
+class Cancellation:
+    """Ends the processes that other threads wait for.
+
+    A process under way is killed, one that starts later is killed at once: whoever waits for it
+    gets :class:`ProcessFailed`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: set[int] = set()
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Kills what runs, and what will be started."""
+        with self._lock:
+            self._cancelled = True
+            for group in self._groups:
+                _signal_group(group, signal.SIGKILL)
+
+    @contextmanager
+    def watching(self, group: int) -> Iterator[None]:
+        """Keeps a process group within reach as long as it runs."""
+        with self._lock:
+            self._groups.add(group)
+            if self._cancelled:
+                _signal_group(group, signal.SIGKILL)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._groups.discard(group)
 
 
 class ProcessFailed(Exception):  # noqa: N818 - what it is, not a defect of this program
@@ -105,6 +140,7 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
     on_line: Callable[[str], None] | None = None,
     log_level: str = "level+warning",
+    cancellation: Cancellation | None = None,
 ) -> Usage:
     """Runs FFmpeg to its end.
 
@@ -116,13 +152,15 @@ def run(
         on_progress: called about twice a second.
         on_line: called with each line of its messages.
         log_level: FFmpeg's ``-loglevel``, for those who read results from messages.
+        cancellation: lets another thread end the process.
 
     Raises:
         ProcessFailed: when it ends with an error.
         MachineError: when it cannot be started, or the disk is full.
     """
     argv = _argv(ffmpeg, ("-progress", "pipe:1", *arguments), log_level)
-    with _started(argv, folder, on_line) as running:
+    watched = cancellation or Cancellation()
+    with _started(argv, folder, on_line) as running, watched.watching(running.group):
         stdout = running.stdout
         fields: dict[str, str] = {}
         for raw in stdout:
@@ -174,6 +212,11 @@ class Running:
         self._reader = reader
         self._started = started
         self.usage: Usage | None = None
+
+    @property
+    def group(self) -> int:
+        """The process group that it leads."""
+        return self._process.pid
 
     def finish(self) -> Usage:
         """Waits for the end.
@@ -231,6 +274,20 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         return
 
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before FFmpeg does: it is killed when this process is.
+
+    Nothing but a system call may happen here, since other threads' locks are as they were when
+    the process was forked.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @contextmanager
 def _started(
     argv: list[str], folder: Path | None, on_line: Callable[[str], None] | None
@@ -246,6 +303,7 @@ def _started(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_die_with_parent,
             # SVT-AV1 prints its settings as if they were errors.
             env={**os.environ, "SVT_LOG": "1"},
         )

@@ -20,7 +20,7 @@ from encoder.encode.keyframes import force_key_frames
 from encoder.errors import MachineError, MeasureError
 from encoder.ffmpeg.graph import arguments, file_url, open_master, rate_text
 from encoder.ffmpeg.locate import Ffmpeg, capabilities
-from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, run
+from encoder.ffmpeg.process import PROTOCOLS, Cancellation, ProcessFailed, run
 from encoder.ladder.sample import Window
 from encoder.media.conform import Conform
 from encoder.media.ladder import RateQualityPoint
@@ -134,24 +134,33 @@ def run_trials(
         for width, height, crfs in plan
         for i in range(0, len(crfs), _ENCODES_PER_PROCESS)
     ]
-    done = 0
     trials: list[Trial] = []
+    cancellation = Cancellation()
     with ThreadPoolExecutor(max_workers=settings.jobs) as pool:
         running = [
             pool.submit(
-                _try_resolution, ffmpeg, sample, conform, windows, codec, task, settings, folder
+                _try_resolution,
+                ffmpeg,
+                sample,
+                conform,
+                windows,
+                codec,
+                task,
+                settings,
+                folder,
+                cancellation,
             )
             for task in tasks
         ]
         try:
             for future in running:
                 trials += future.result()
-                done = len(trials)
                 if on_progress is not None:
-                    on_progress(done)
+                    on_progress(len(trials))
         except BaseException:
             for future in running:
                 future.cancel()
+            cancellation.cancel()
             raise
     return tuple(trials)
 
@@ -184,12 +193,13 @@ def _try_resolution(
     task: tuple[int, int, tuple[float, ...]],
     settings: TrialSettings,
     folder: Path,
+    cancellation: Cancellation,
 ) -> list[Trial]:
     width, height, crfs = task
     names = [f"{width}x{height}-{n}-{crf:g}" for n, crf in enumerate(crfs)]
     command = _command(sample, conform, windows, codec, task, settings, names)
     try:
-        run(ffmpeg, command, folder=folder)
+        run(ffmpeg, command, folder=folder, cancellation=cancellation)
         starts = _starts(windows)
         return [
             Trial(
