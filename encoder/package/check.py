@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
@@ -45,6 +45,22 @@ def check_set(renditions: RenditionSet) -> None:
                 hint="Give each its own",
             )
         seen.add(one.id)
+
+
+def check_scores(renditions: RenditionSet, scores: Mapping[str, float] | None) -> None:
+    """Makes sure that scores are of all renditions or of none: players compare them.
+
+    Raises:
+        PackageError: when some are missing.
+    """
+    missing = [] if scores is None else [r.id for r in renditions.video if r.id not in scores]
+    if missing:
+        raise PackageError(
+            "Scores must be of all renditions or of none",
+            where=", ".join(missing),
+            why="these have none",
+            hint="Score them too",
+        )
 
 
 def check_video(rendition: Rendition, movie: Movie, renditions: RenditionSet) -> None:

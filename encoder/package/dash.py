@@ -22,7 +22,7 @@ _CONFIGURATIONS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
 _PURPOSES = {"description": "1", "enhanced-audio-intelligibility": "8"}
 
 
-def mpd(video: Sequence[VideoEntry], audio: Sequence[AudioContent], duration: Fraction) -> bytes:
+def mpd(video: Sequence[VideoEntry], audio: Sequence[AudioContent], duration: Fraction) -> str:
     """The manifest.
 
     Args:
@@ -46,16 +46,13 @@ def mpd(video: Sequence[VideoEntry], audio: Sequence[AudioContent], duration: Fr
     by_coding: dict[str, list[VideoEntry]] = {}
     for rung in video:
         by_coding.setdefault(rung.packaged.codec_string.split(".")[0], []).append(rung)
-    number = 0
-    for rungs in by_coding.values():
+    for number, rungs in enumerate(by_coding.values()):
         _video_set(period, number, rungs, range(len(by_coding)))
-        number += 1
-    for content, entry in sounds:
+    for number, (content, entry) in enumerate(sounds, len(by_coding)):
         _audio_set(period, number, content, entry)
-        number += 1
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def _buffer(entry: Entry) -> Fraction:

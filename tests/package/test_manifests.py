@@ -62,12 +62,12 @@ def test_golden_hls() -> None:
 
 
 def test_golden_dash() -> None:
-    golden("manifest.mpd", mpd(VIDEO, contents(AUDIO), DURATION).decode())
+    golden("manifest.mpd", mpd(VIDEO, contents(AUDIO), DURATION))
 
 
 def test_golden_without_audio_and_with_two_codings() -> None:
     golden("codings.m3u8", multivariant_playlist(VIDEO + AV1, ()))
-    golden("codings.mpd", mpd(VIDEO + AV1, (), DURATION).decode())
+    golden("codings.mpd", mpd(VIDEO + AV1, (), DURATION))
 
 
 def test_golden_media_playlist() -> None:
@@ -102,7 +102,7 @@ def test_the_manifest_fits_the_schema(audio: list[AudioEntry]) -> None:
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(Xlink())
     schema = etree.XMLSchema(etree.parse(str(schema_path), parser))
-    schema.assertValid(etree.fromstring(mpd(VIDEO + AV1, contents(audio), DURATION)))
+    schema.assertValid(etree.fromstring(mpd(VIDEO + AV1, contents(audio), DURATION).encode()))
 
 
 def test_children_are_in_the_order_of_the_schema() -> None:

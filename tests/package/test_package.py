@@ -17,6 +17,7 @@ from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import read_movie, read_track
+from encoder.package.manifests import write_manifests
 from encoder.package.package import package
 
 from . import independent
@@ -134,6 +135,25 @@ def test_the_same_input_gives_the_same_bytes(
         if path.is_file():
             assert (tmp_path / path.relative_to(packaged.path)).read_bytes() == path.read_bytes()
     assert replace(again, path=packaged.path) == packaged
+
+
+def test_scores_can_be_written_later(
+    ffmpeg: Ffmpeg, packaged: Package, renditions: RenditionSet, tmp_path: Path
+) -> None:
+    plain = package(ffmpeg, renditions, tmp_path)
+    assert "SCORE" not in (tmp_path / plain.hls).read_text()
+    scores = {"h264-180p": 91.23456, "h264-108p": 80.5, "h264-90p": 60.0}
+    scored = write_manifests(renditions, tmp_path, scores=scores)
+    assert replace(scored, path=packaged.path) == packaged
+    files = {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {p.relative_to(packaged.path) for p in packaged.path.rglob("*") if p.is_file()}
+    for path in files:
+        assert (tmp_path / path).read_bytes() == (packaged.path / path).read_bytes()
+    order = sorted(
+        {uri: float(v["SCORE"]) for v, uri in independent.variants(tmp_path / plain.hls)}.items(),
+        key=lambda item: -item[1],
+    )
+    assert [Path(uri).stem for uri, _ in order] == ["h264-180p", "h264-108p", "h264-90p"]
 
 
 def test_no_time_of_day_is_in_a_track(packaged: Package) -> None:
