@@ -22,7 +22,8 @@ class VideoStream:
     applied before it: together what must be done to decoded pictures to show them upright.
     ``frames`` counts the pictures a player presents (after edit lists), by demuxing;
     ``frame_rate`` is the nominal rate, ``average_frame_rate`` what the timestamps give.
-    ``start`` and ``duration`` are in seconds on the container's clock.
+    ``start`` and ``duration`` are in seconds on the container's clock. ``timed`` is whether each
+    picture's presentation time tells its place; without that, pictures come one after the other.
     ``field_order`` is what the stream claims (``progressive``, ``tt``, ``bb``, ``tb``, ``bt`` or
     ``unknown``); ``scan`` is what the pictures show, ``parity`` which field of an interlaced
     picture is the earlier one (top or bottom field first).
@@ -53,6 +54,7 @@ class VideoStream:
     language: str | None
     disposition: tuple[str, ...]
     parity: Parity | None = None
+    timed: bool = True
 
     @property
     def display_aspect(self) -> Fraction:
@@ -106,7 +108,8 @@ class Master:
     ``video`` is the stream that is encoded: the default one, or else the largest.
     ``other_video`` are the video streams left out (further tracks, cover art), ``other`` the
     codec names of streams that are neither video, audio nor text.
-    ``start`` is the container's start time and ``duration`` the longest stream's, in seconds.
+    ``start`` is the container's start time; ``duration`` is from the start of the first stream of
+    pictures or sound to the end of the last; both in seconds.
     ``defects`` are sentences about what is odd in the file and what was done about it.
     """
 

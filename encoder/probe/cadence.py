@@ -33,6 +33,7 @@ _ODD_GRID_SPREAD = Fraction(1, 5)
 _JUMP_SECONDS = 10
 _FALLBACK_RATE = Fraction(25)
 _HIGHEST_RATE = 1000
+_HIGHEST_GUESS = Fraction(60)
 _LARGEST_DENOMINATOR = 1001
 
 
@@ -40,14 +41,14 @@ _LARGEST_DENOMINATOR = 1001
 class Measured:
     """What presentation times say: nominal and average rate in Hz, and the cadence.
 
-    ``reset`` is whether the clock jumps, so that times are no guide and pictures are taken one
-    after the other.
+    ``timed`` is whether the time of every picture, from the first one's, rounds to its place on the
+    grid. It is false without times, and where the clock jumps or jitters much.
     """
 
     nominal: Fraction
     average: Fraction
     cadence: Cadence
-    reset: bool
+    timed: bool
 
 
 def measure(
@@ -65,13 +66,13 @@ def measure(
     gaps = sorted(b - a for a, b in pairwise(times) if b > a)
     if not gaps:
         rate = snap(claims[0]) if claims else _FALLBACK_RATE
-        return Measured(rate, rate, "constant", False)
+        return Measured(rate, rate, "constant", len(times) == 1)
     average = Fraction(len(times) - 1) / ((times[-1] - times[0]) * time_base)
     jump = max(_JUMP_SECONDS / time_base, Fraction(100 * gaps[len(gaps) // 2]))
     if gaps[-1] > jump:
         typical = _typical_gap(gaps)
         rate = _nominal(1 / (typical * time_base), time_base / (typical * time_base), claims)
-        return Measured(rate, rate, "constant", True)
+        return Measured(rate, rate, "constant", False)
     # The average is as uncertain as the times jitter, over the whole span; by a tick at least.
     jitter = _spread(times, time_base, average) / (average * time_base)
     uncertainty = max(jitter, Fraction(1)) / (times[-1] - times[0])
@@ -79,18 +80,26 @@ def measure(
     # A rate that nobody else has must be kept to strictly, or it is the mean of a varying one.
     allowed = _GRID_SPREAD if snap(candidate) in WELL_KNOWN else _ODD_GRID_SPREAD
     if _spread(times, time_base, candidate) <= allowed + candidate * time_base:
-        return Measured(candidate, average, "constant", False)
+        timed = _rounds(times, time_base, candidate)
+        return Measured(candidate, average, "constant", timed)
     typical = _typical_gap(gaps)
     rate = _nominal(1 / (typical * time_base), Fraction(1, 2) / typical, claims)
-    if rate != candidate and _spread(times, time_base, rate) <= _GRID_SPREAD:
-        return Measured(rate, average, "constant", False)
-    return Measured(rate, average, "variable", False)
+    if rate not in WELL_KNOWN:
+        # No grid is the right one; one that every device plays loses nothing.
+        rate = _nearest(min(rate, _HIGHEST_GUESS))
+    elif rate != candidate and _spread(times, time_base, rate) <= _GRID_SPREAD:
+        return Measured(rate, average, "constant", _rounds(times, time_base, rate))
+    return Measured(rate, average, "variable", True)
 
 
 def snap(rate: Fraction) -> Fraction:
     """The well-known rate that a rate means, or else the rate itself."""
-    nearest = min(WELL_KNOWN, key=lambda known: abs(known - rate))
+    nearest = _nearest(rate)
     return nearest if abs(nearest - rate) <= SNAP_TOLERANCE * nearest else rate
+
+
+def _nearest(rate: Fraction) -> Fraction:
+    return min(WELL_KNOWN, key=lambda known: abs(known - rate))
 
 
 def _nominal(measured: Fraction, uncertainty: Fraction, claims: Sequence[Fraction]) -> Fraction:
@@ -127,6 +136,16 @@ def _spread(times: Sequence[int], time_base: Fraction, rate: Fraction) -> Fracti
     numerator, denominator = step.numerator, step.denominator
     offsets = [t * denominator - n * numerator for n, t in enumerate(times)]
     return Fraction(max(offsets) - min(offsets), numerator)
+
+
+def _rounds(times: Sequence[int], time_base: Fraction, rate: Fraction) -> bool:
+    """Whether each time, counted from the first, rounds to the picture's number."""
+    step = 1 / (rate * time_base)
+    numerator, denominator = step.numerator, step.denominator
+    first = times[0]
+    return all(
+        abs((t - first) * denominator - n * numerator) * 2 < numerator for n, t in enumerate(times)
+    )
 
 
 def _typical_gap(gaps: Sequence[int]) -> Fraction:

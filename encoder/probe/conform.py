@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 
+from encoder.errors import MasterError
 from encoder.media.conform import Conform, Filter
 from encoder.media.master import Master, VideoStream
 from encoder.probe.conform_colour import (
@@ -17,10 +18,9 @@ from encoder.probe.conform_colour import (
 )
 
 PIXEL_FORMAT = "yuv420p"
-# Cameras that need a mode of their own: a rate no stream is made at.
-_TURNS = {90: "clock", 180: None, 270: "cclock"}
+_TURNS = {90: "clock", 270: "cclock"}
 _MIRRORED_TURNS = {90: "clock_flip", 270: "cclock_flip"}
-# Encoders and players go wrong below.
+# The macroblock of the codecs: encoders and measures go wrong below.
 _LEAST = 16
 
 
@@ -55,8 +55,16 @@ def decide_conform(master: Master, *, max_frame_rate: Fraction | None = None) ->
     plan = plan_colour(master, colour)
     turned = _turned(video)
     width, height = _even(turned.width), _even(turned.height)
+    if min(width, height) < _LEAST:
+        raise MasterError(
+            "The master is too small",
+            where=str(master.path),
+            why=f"Its pictures are {video.width}x{video.height}",
+            hint=f"Give one of at least {_LEAST}x{_LEAST}",
+        )
     target = square(width, height, turned.sample_aspect)
     steps = (
+        _guard(video),
         _assume(video, plan),
         _deinterlace(video),
         _cadence(video, rate, step),
@@ -80,7 +88,12 @@ def decide_conform(master: Master, *, max_frame_rate: Fraction | None = None) ->
     )
     return Conform(
         stream_index=video.index,
-        input_options=(("noautorotate", None),),
+        input_options=(
+            ("noautorotate", None),
+            # A change in mid-stream would build the chain anew, and its count of pictures would
+            # start again at 0.
+            ("reinit_filter", "0"),
+        ),
         filters=tuple(f for s in steps for f in s.filters) + tail,
         width=target[0],
         height=target[1],
@@ -124,6 +137,14 @@ def _turned(video: VideoStream) -> VideoStream:
     )
 
 
+def _guard(video: VideoStream) -> _Step:
+    """Pictures of one size and format even if they change in mid-stream; free when they do not."""
+    scale = Filter("scale", (str(video.width), str(video.height)), (("flags", SCALE_FLAGS),))
+    if video.pixel_format.startswith("yuvj"):
+        return _Step((scale,))
+    return _Step((scale, Filter("format", (video.pixel_format,))))
+
+
 def _assume(video: VideoStream, plan: ColourPlan) -> _Step:
     if not plan.assumed:
         return _Step(())
@@ -151,21 +172,34 @@ def _deinterlace(video: VideoStream) -> _Step:
 
 
 def _cadence(video: VideoStream, rate: Fraction, step: int) -> _Step:
-    text = f"{rate.numerator}/{rate.denominator}"
-    fps = Filter("fps", options=(("fps", text), ("round", "near")))
-    thinned = f" of {shown(video.frame_rate)} frames per second" if step > 1 else ""
+    from_zero = Filter("setpts", ("PTS-STARTPTS",))
     if video.cadence == "variable":
         return _Step(
-            (Filter("setpts", ("PTS-STARTPTS",)), fps),
+            (from_zero, _fps(rate)),
             f"Variable frame rate (on average {shown(video.average_frame_rate)}) to constant "
             f"{shown(rate)} frames per second by repeating or leaving out pictures",
         )
-    every = (Filter("framestep", (str(step),)),) if step > 1 else ()
-    # Frame n is the n-th decoded picture, at n ticks of one frame: times with jitter or in
-    # milliseconds must not double or drop any. fps then only declares the rate.
-    counted = (Filter("settb", (f"{rate.denominator}/{rate.numerator}",)), Filter("setpts", ("N",)))
-    change = f"Every {_ordinal(step)} picture{thinned} is used" if step > 1 else ""
-    return _Step((*every, *counted, fps), change)
+    change = ""
+    thin: tuple[Filter, ...] = ()
+    if step > 1:
+        thin = (Filter("framestep", (str(step),)), _ticks(rate))
+        change = f"Every {_ordinal(step)} of {shown(video.frame_rate)} pictures a second is used"
+    original = video.frame_rate
+    if video.timed:
+        # One tick a picture: times are rounded to places, so that jitter and milliseconds neither
+        # double nor drop any. fps fills a place only where a damaged picture could not be decoded.
+        return _Step((from_zero, _ticks(original), _fps(original), *thin), change)
+    # fps does nothing here but declare the rate.
+    counted = (_ticks(original), Filter("setpts", ("N",)), _fps(original))
+    return _Step((*counted, *thin), change)
+
+
+def _ticks(rate: Fraction) -> Filter:
+    return Filter("settb", (f"{rate.denominator}/{rate.numerator}",))
+
+
+def _fps(rate: Fraction) -> Filter:
+    return Filter("fps", (f"{rate.numerator}/{rate.denominator}",), (("round", "near"),))
 
 
 def _ordinal(number: int) -> str:
@@ -185,7 +219,7 @@ def _turn(video: VideoStream) -> _Step:
         # A mirror image turned by half is one upside down.
         filters += [Filter("vflip")] if mirrored else [Filter("hflip"), Filter("vflip")]
     elif rotation:
-        filters.append(Filter("transpose", ("clock" if rotation == 90 else "cclock",)))
+        filters.append(Filter("transpose", (_TURNS[rotation],)))
     else:
         filters.append(Filter("hflip"))
     parts = ["mirrored"] if mirrored else []

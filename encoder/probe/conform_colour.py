@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,8 +11,8 @@ from encoder.media.colour import BT709, UNKNOWN, Colour
 from encoder.media.conform import Filter
 from encoder.media.master import Master, VideoStream
 
-# Sharp, and exact to the bit whatever the processor.
-SCALE_FLAGS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+# Sharp, and rounded the same way on every processor.
+SCALE_FLAGS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
 # What is kept as it is: every player shows it right when it is signalled.
 _KEPT_PRIMARIES = frozenset({"bt709", "smpte170m", "bt470bg"})
@@ -34,9 +35,14 @@ _HDR_NAMES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 # How FFmpeg's names of pixel formats begin.
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2", "pal8")
 _ALPHA = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "ayuv", "vuya", "pal8")
-# Luminance in cd/m2 that becomes 1.0 in linear light. BT.2408 puts diffuse white of PQ and HLG at
-# 203; what lies above is what the tone curve compresses.
+# Luminance in cd/m2 that becomes 1.0 in linear light: the diffuse white of PQ and HLG (ITU-R
+# BT.2408). With the tone curve below it ends at 85 % of the SDR signal, where BT.2408 puts it too.
 _REFERENCE_WHITE = 203
+# What HLG is displayed at by definition (BT.2100), and what PQ is mastered at that does not say.
+_USUAL_PEAK = 1000
+_LEAST_PEAK, _GREATEST_PEAK = 400, 10_000
+_MASTERING_PEAK = re.compile(r"L\((\d+),")
+_MASTERING_UNIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +214,17 @@ def _converted(source: Colour, assumed: str, alpha: tuple[str, ...]) -> ColourPl
     )
 
 
+def _peak(video: VideoStream, source: Colour) -> int:
+    """The luminance, in cd/m2, that becomes SDR's brightest."""
+    if source.transfer == "arib-std-b67" or video.hdr is None:
+        return _USUAL_PEAK
+    mastering = _MASTERING_PEAK.search(video.hdr.mastering_display or "")
+    peak = video.hdr.max_content_light or (
+        int(mastering.group(1)) // _MASTERING_UNIT if mastering else _USUAL_PEAK
+    )
+    return min(max(peak, _LEAST_PEAK), _GREATEST_PEAK)
+
+
 def _tone_mapped(
     video: VideoStream, source: Colour, assumed: str, alpha: tuple[str, ...]
 ) -> ColourPlan:
@@ -218,10 +235,26 @@ def _tone_mapped(
         assumed=assumed,
         converts=True,
         filters=(
-            Filter("zscale", options=(("transfer", "linear"), ("npl", str(_REFERENCE_WHITE)))),
+            Filter(
+                "zscale",
+                options=(
+                    ("transfer", "linear"),
+                    ("npl", str(_REFERENCE_WHITE)),
+                    ("primaries", "bt709"),
+                ),
+            ),
             Filter("format", ("gbrpf32le",)),
-            Filter("zscale", options=(("primaries", "bt709"),)),
-            Filter("tonemap", options=(("tonemap", "hable"), ("desat", "0"))),
+            # The curve leaves what is darker than a third of white alone and bends the rest
+            # smoothly up to the peak. Desaturating highlights would bleach skies and fires.
+            Filter(
+                "tonemap",
+                options=(
+                    ("tonemap", "mobius"),
+                    ("param", "0.3"),
+                    ("desat", "0"),
+                    ("peak", f"{_peak(video, source) / _REFERENCE_WHITE:.4f}"),
+                ),
+            ),
             Filter(
                 "zscale",
                 options=(

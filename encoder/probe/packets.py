@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -21,36 +22,43 @@ _PATIENCE = 3000
 _ENOUGH = 17
 
 
+def _ticks() -> array[int]:
+    return array("q")
+
+
 @dataclass(slots=True)
 class Track:
     """What the packets of one stream say, times in ticks of its time base.
 
-    ``times`` are presentation times in the order of the file (decoding times, for containers that
-    have no others), without what edit lists hide and what is never shown. ``first`` is the first
-    picture that could be decoded, ``first_time`` the earliest time among the first pictures; for a
-    stream without times, the place of its packet.
+    ``presentation`` and ``decoding`` hold the times of the ``count`` pictures or packets that are
+    presented (not hidden by an edit list, not for reference only), as far as they have them, in
+    the order of the file. ``first`` is the first picture that was decoded, ``decoded`` the times
+    of the first few, in the order in which they came; a stream without times counts packets.
     """
 
     stream: Stream
     time_base: Fraction
-    times: array[int] = field(default_factory=lambda: array("q"))
-    untimed: int = 0
-    guessed: int = 0
+    count: int = 0
+    presentation: array[int] = field(default_factory=_ticks)
+    decoding: array[int] = field(default_factory=_ticks)
     bytes: int = 0
-    hidden: int = 0
     corrupt: int = 0
     start: int | None = None
     end: int | None = None
     last_duration: int = 0
     fed: int = 0
     first: VideoFrame | None = None
-    first_time: int | None = None
-    decoded: int = 0
+    decoded: list[int | None] = field(default_factory=list)
 
     @property
-    def count(self) -> int:
-        """How many pictures or packets are presented."""
-        return len(self.times) + self.untimed
+    def has_presentation_times(self) -> bool:
+        """Whether every picture has one."""
+        return len(self.presentation) == self.count > 0
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the first decoded pictures came in the order of their times."""
+        return all(a is not None and b is not None and a < b for a, b in pairwise((*self.decoded,)))
 
 
 def survey(container: InputContainer) -> tuple[dict[int, Track], str | None]:
@@ -74,35 +82,33 @@ def survey(container: InputContainer) -> tuple[dict[int, Track], str | None]:
 
 
 def _take(track: Track, packet: Packet[Any]) -> None:
-    flush = packet.size == 0 and packet.pts is None and packet.dts is None
-    picture = isinstance(track.stream, AvVideoStream)
-    if picture and not flush and not is_shown(track.stream, packet):
-        track.hidden += 1
-    elif not flush:
+    if packet.size:
         _count(track, packet)
-    if picture and track.decoded < _ENOUGH and track.fed < _PATIENCE:
+    # Packets without content tell a decoder to give out what it holds back.
+    wanted = len(track.decoded) < _ENOUGH and track.fed < _PATIENCE
+    if isinstance(track.stream, AvVideoStream) and wanted:
         _decode(track, packet)
 
 
 def _count(track: Track, packet: Packet[Any]) -> None:
     track.bytes += packet.size
     track.corrupt += packet.is_corrupt
-    if packet.is_discard or packet.size == 0:
+    if packet.is_discard or not is_shown(track.stream, packet):
         return
-    time = packet.pts
-    if time is None and packet.dts is not None:
-        time = packet.dts
-        track.guessed += 1
+    if packet.pts is not None:
+        track.presentation.append(packet.pts)
+    if packet.dts is not None:
+        track.decoding.append(packet.dts)
+    time = packet.pts if packet.pts is not None else packet.dts
     if time is None:
-        packet.pts = track.untimed
-        track.untimed += 1
-        return
-    track.times.append(time)
-    duration = packet.duration or 0
-    track.start = time if track.start is None else min(track.start, time)
-    if track.end is None or time + duration >= track.end:
-        track.end = time + duration
-        track.last_duration = duration
+        packet.pts = track.count
+    else:
+        duration = packet.duration or 0
+        track.start = time if track.start is None else min(track.start, time)
+        if track.end is None or time + duration >= track.end:
+            track.end = time + duration
+            track.last_duration = duration
+    track.count += 1
 
 
 def _decode(track: Track, packet: Packet[AvVideoStream]) -> None:
@@ -114,10 +120,7 @@ def _decode(track: Track, packet: Packet[AvVideoStream]) -> None:
     for frame in frames:
         if track.first is None:
             track.first = frame
-        track.decoded += 1
-        time = frame.pts if frame.pts is not None else frame.dts
-        if time is not None:
-            track.first_time = time if track.first_time is None else min(track.first_time, time)
+        track.decoded.append(frame.pts)
 
 
 def is_shown(stream: Stream, packet: Packet[Any]) -> bool:
@@ -128,26 +131,42 @@ def is_shown(stream: Stream, packet: Packet[Any]) -> bool:
     shown one.
     """
     codec = stream.codec_context.name if stream.codec_context is not None else ""
-    if codec not in ("vp8", "vp9", "libvpx", "libvpx-vp9") or packet.size == 0:
+    if codec not in ("vp8", "vp9", "libvpx", "libvpx-vp9"):
         return True
     data = memoryview(packet)
-    head = data[0]
     if codec in ("vp8", "libvpx"):
-        return bool(head & 0x10)
+        return bool(data[0] & 0x10)
+    return shows_vp9(data)
+
+
+def shows_vp9(data: memoryview | bytes) -> bool:
+    """Whether a VP9 frame or superframe is shown."""
     if data[-1] & 0xE0 == 0xC0:  # a superframe, whose last frame is shown
         return True
     # Frame marker and two bits of profile, a reserved bit in profile 3, then show_existing_frame,
     # frame_type, show_frame.
-    shift = 0 if head & 0x30 != 0x30 else 1
-    bits = head << 8 | (data[1] if packet.size > 1 else 0)
+    shift = 1 if data[0] & 0x30 == 0x30 else 0
+    bits = data[0] << 8 | (data[1] if len(data) > 1 else 0)
     return bool(bits >> (11 - shift) & 1 or bits >> (9 - shift) & 1)
 
 
 def presented(track: Track) -> list[int]:
-    """The presentation times, ascending, from the first picture that can be decoded on."""
-    times = sorted(track.times)
-    first = track.first_time
+    """The times of the pictures in their order, from the first that can be decoded on.
+
+    Decoding times, for containers that have no others, and nothing where times are missing.
+    """
+    if not track.has_presentation_times:
+        return sorted(track.decoding) if len(track.decoding) == track.count else []
+    times = sorted(track.presentation)
+    decoded = [time for time in track.decoded if time is not None]
     # A time that no packet has is one that the decoder made up.
-    if first is None or not times or first <= times[0] or first > times[-1]:
+    if not decoded or not times[0] < min(decoded) <= times[-1]:
         return times
-    return [time for time in times if time >= first]
+    return [time for time in times if time >= min(decoded)]
+
+
+def undecodable(track: Track) -> int:
+    """How many pictures at the start cannot be decoded."""
+    if not track.has_presentation_times and not track.decoding:
+        return min((place for place in track.decoded if place is not None), default=0)
+    return track.count - len(presented(track)) if track.has_presentation_times else 0

@@ -14,9 +14,10 @@ from encoder.media.master import VideoStream
 from encoder.probe import colour
 from encoder.probe.cadence import measure
 from encoder.probe.geometry import orientation
-from encoder.probe.packets import Track, presented
+from encoder.probe.packets import Track, presented, undecodable
 
 _FIELD_ORDERS = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
+_LONG_LAST = Fraction(3, 2)
 _TIMECODES = struct.Struct("=4I")
 
 
@@ -34,19 +35,23 @@ def video_stream(track: Track, dolby_vision: int | None, timecode: str | None) -
         raise ValueError("a track without a decoded picture")
     context = stream.codec_context
     times = presented(track)
-    frames = len(times) if times else track.untimed - (track.first_time or 0)
+    frames = len(times) if times else track.count - undecodable(track)
     declared = (stream.guessed_rate, stream.average_rate, stream.base_rate)
     measured = measure(times, track.time_base, declared)
     upright = orientation(_side_data(frame, "DISPLAYMATRIX"))
     last = Fraction(track.last_duration) * track.time_base
-    # The last picture lasts as long as any; a longer one only where pictures come irregularly.
-    tail = max(last, 1 / measured.nominal) if measured.cadence == "variable" else Fraction(0)
-    if times and measured.cadence == "variable":
-        start = times[0] * track.time_base
+    start = times[0] * track.time_base if times else Fraction(0)
+    duration = frames / measured.nominal
+    if measured.cadence == "variable":
+        tail = max(last, 1 / measured.nominal)
         duration = (times[-1] - times[0]) * track.time_base + tail
-    else:
-        start = times[0] * track.time_base if times else Fraction(0)
-        duration = frames / measured.nominal
+    timed = (
+        measured.timed
+        and track.has_presentation_times
+        and track.in_order
+        # Filters would repeat a last picture that lasts longer.
+        and last * measured.nominal < _LONG_LAST
+    )
     pixel_format = frame.format.name
     return VideoStream(
         index=stream.index,
@@ -82,6 +87,7 @@ def video_stream(track: Track, dolby_vision: int | None, timecode: str | None) -
         timecode=timecode or _frame_timecode(frame),
         language=language(stream),
         disposition=dispositions(stream),
+        timed=timed or measured.cadence == "variable",
     )
 
 

@@ -19,8 +19,9 @@ from encoder.ffmpeg.graph import FORMAT_WHITELIST, file_url
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.master import AudioStream, Chapter, Master, TextStream, VideoStream
 from encoder.probe.boxes import dolby_vision_profile, is_encrypted, top_level
+from encoder.probe.decoder import decoded_size
 from encoder.probe.digest import digest_file
-from encoder.probe.packets import Track, presented, survey
+from encoder.probe.packets import Track, survey, undecodable
 from encoder.probe.pictures import dispositions, language, video_stream
 from encoder.probe.refusal import check_path, encrypted, no_video, refusal
 from encoder.probe.scan import PROGRESSIVE, Fields, detect_scan
@@ -63,8 +64,7 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
         video = videos.pop(main.stream.index)
         start = Fraction(container.start_time or 0, av.time_base)
         audio = tuple(_audio(t, c) for t in tracks.values() if (c := _sound(t)) is not None)
-        ends = [video.duration, *(a.duration for a in audio)]
-        duration = max(ends)
+        duration = _extent(video, *audio)
         declared = Fraction(container.duration or 0, av.time_base)
         if abs(declared - duration) > 1 + duration / 10 and declared > 0:
             defects.append(
@@ -87,6 +87,7 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
             tags=tuple(sorted(container.metadata.items())),
             defects=tuple(defects),
         )
+    master = _with_size(master, decoded_size(ffmpeg, path, master.video.index))
     return _with_scan(master, _scan(ffmpeg, master))
 
 
@@ -173,9 +174,10 @@ def _defects(
     ]
     for index in empty:
         yield f"Video track {index} is empty and left out"
-    late = len(main.times) - len(presented(main))
-    if late:
-        yield f"The first {late} pictures cannot be decoded, as they refer to earlier ones"
+    if late := undecodable(main):
+        yield f"{late} pictures at the start cannot be decoded: what they refer to is not there"
+    if main.count and not main.has_presentation_times:
+        yield "Pictures have no presentation times; they are taken one after the other"
     if main.stream.metadata.get("alpha_mode") == "1":
         yield "The video has an alpha channel, which is ignored"
     for track in tracks.values():
@@ -265,9 +267,30 @@ def _scan(ffmpeg: Ffmpeg, master: Master) -> Fields:
         ffmpeg,
         master.path,
         video.index,
-        max(video.start - master.start, Fraction(0)),
-        video.duration,
-        video.frames,
+        start=max(video.start - master.start, Fraction(0)),
+        duration=video.duration,
+        frames=video.frames,
+        claimed=flagged,
+    )
+
+
+def _extent(*streams: VideoStream | AudioStream) -> Fraction:
+    ends = [stream.start + stream.duration for stream in streams]
+    return max(ends) - min(stream.start for stream in streams)
+
+
+def _with_size(master: Master, size: tuple[int, int]) -> Master:
+    video = master.video
+    if size == (video.width, video.height):
+        return master
+    note = (
+        f"The container cuts pictures of {video.width}x{video.height} to {size[0]}x{size[1]}; the "
+        "rest is not shown"
+    )
+    return replace(
+        master,
+        video=replace(video, width=size[0], height=size[1]),
+        defects=(*master.defects, note),
     )
 
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from encoder.ffmpeg.graph import FORMAT_WHITELIST, file_url
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, run
+from encoder.ffmpeg.process import ProcessFailed, run
 from encoder.media.frames import seconds_text
 from encoder.media.master import Parity, Scan
+from encoder.probe.decoder import open_arguments
 
 _WINDOWS = 4
 _WINDOW_FRAMES = 30
-# Combing in fewer pictures than this share is chance, or a rare cut made on a field.
-_SHARE = 0.2
+# idet finds combing in nearly every picture that moves when there are fields, and in up to a third
+# of progressive ones where something soft moves up or down. A stream that says it has fields is
+# believed more readily.
+_SHARE = 0.6
+_SHARE_WHEN_CLAIMED = 0.2
+_LEAST_OF_ALL = 0.1
 _LEAST = 4
 # Real fields come in one order; combing that idet imagines (in fine horizontal detail) in both.
 _DOMINANCE = 0.85
@@ -35,7 +39,14 @@ PROGRESSIVE = Fields("progressive")
 
 
 def detect_scan(
-    ffmpeg: Ffmpeg, path: Path, stream_index: int, start: Fraction, duration: Fraction, frames: int
+    ffmpeg: Ffmpeg,
+    path: Path,
+    stream_index: int,
+    *,
+    start: Fraction,
+    duration: Fraction,
+    frames: int,
+    claimed: bool,
 ) -> Fields:
     """Looks at a few short windows of a stream with FFmpeg's idet.
 
@@ -46,6 +57,7 @@ def detect_scan(
         start: time of its first picture after the start of the container, in seconds.
         duration: how long it is, in seconds.
         frames: how many pictures it has.
+        claimed: whether the stream says it is interlaced.
 
     Returns:
         Progressive also where pictures cannot be decoded or nothing moves: there is no evidence.
@@ -61,15 +73,17 @@ def detect_scan(
         at = Fraction(0) if whole else start + duration * (2 * number + 1) / (2 * count)
         limit = frames if whole else _WINDOW_FRAMES
         seen += _look(ffmpeg, path, stream_index, at, limit)
-    return judge(seen)
+    return judge(seen, claimed=claimed)
 
 
-def judge(seen: Counter[str]) -> Fields:
+def judge(seen: Counter[str], *, claimed: bool) -> Fields:
     """The verdict on idet's classes ``tff``, ``bff``, ``progressive`` and ``undetermined``."""
     combed = seen["tff"] + seen["bff"]
     sure = combed + seen["progressive"]
     parity: Parity = "tff" if seen["tff"] >= seen["bff"] else "bff"
-    if combed < max(_LEAST, _SHARE * sure) or seen[parity] < _DOMINANCE * combed:
+    share = _SHARE_WHEN_CLAIMED if claimed else _SHARE
+    enough = max(_LEAST, share * sure, _LEAST_OF_ALL * seen.total())
+    if combed < enough or seen[parity] < _DOMINANCE * combed:
         return PROGRESSIVE
     return Fields("interlaced", parity)
 
@@ -82,11 +96,9 @@ def _look(ffmpeg: Ffmpeg, path: Path, index: int, at: Fraction, limit: int) -> C
         if found:
             seen[rest.strip()] += 1
 
-    arguments = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMAT_WHITELIST]
-    if at > 0:
-        # From the key frame before: where exactly the window lies does not matter.
-        arguments += ["-noaccurate_seek", "-ss", seconds_text(at)]
-    arguments += ["-noautorotate", "-i", file_url(path), "-map", f"0:{index}"]
+    # From the key frame before: where exactly the window lies does not matter.
+    seek = ("-noaccurate_seek", "-ss", seconds_text(at)) if at > 0 else ()
+    arguments = [*open_arguments(path, *seek), "-map", f"0:{index}"]
     arguments += ["-frames:v", str(limit), "-vf", f"idet,metadata=mode=print:key={_KEY[:-1]}"]
     arguments += ["-fps_mode", "passthrough", "-f", "null", "-"]
     try:
