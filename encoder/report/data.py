@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,9 @@ class MadeBy:
 class IngestResult:
     """The values of every stage of one ingest.
 
-    ``scorecard`` is None when nothing was measured. ``warnings`` are sentences about this run,
-    beyond what the master's defects, the conform's changes and the ladder's notes already say.
+    ``scorecard`` is None when nothing was measured; its per-frame files lie in ``scores_folder``,
+    relative to the package. ``warnings`` are sentences about this run, beyond what the master's
+    defects, the conform's changes and the ladder's notes already say.
     """
 
     master: Master
@@ -76,6 +78,7 @@ class IngestResult:
     cost: Cost
     made_by: MadeBy
     warnings: tuple[str, ...] = ()
+    scores_folder: Path = Path("scores")
 
     def score(self, rendition: str) -> RenditionScore | None:
         """The scores of a rendition, None when it was not measured."""
@@ -86,12 +89,25 @@ class IngestResult:
 
 
 @dataclass(frozen=True, slots=True)
-class WorstFrame:
-    """A frame of a rendition that looks bad, as pictures.
+class Triple:
+    """Three encoded pictures of one size in pixels: the master's, the rendition's, and how their
+    luma differs, amplified."""
 
-    ``reference``, ``rendition_picture`` and ``difference`` are encoded pictures of ``media_type``,
-    ``width`` by ``height``. The difference is that of luma at the resolution compared at, times
-    ``gain``. ``shot`` is an index into the shots, None when they were not given.
+    reference: bytes
+    rendition: bytes
+    difference: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstFrame:
+    """A frame of a rendition that looks bad, as pictures of ``media_type``.
+
+    ``whole`` is reduced; ``detail`` is cut out at full size where the two differ most, its left
+    upper corner at ``detail_at`` of the reference picture. Both are None where the picture is too
+    small for a detail to show more. Differences are times ``gain``. ``shot`` is an index into the
+    shots, None when they were not given.
     """
 
     rendition: str
@@ -99,12 +115,10 @@ class WorstFrame:
     time: Fraction
     shot: int | None
     vmaf: float
-    reference: bytes
-    rendition_picture: bytes
-    difference: bytes
+    whole: Triple
+    detail: Triple | None
+    detail_at: tuple[int, int] | None
     media_type: str
-    width: int
-    height: int
     gain: int
 
 

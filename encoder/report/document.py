@@ -272,7 +272,7 @@ def _rendition(rendition: Rendition, result: IngestResult) -> Plain:
         "average_bitrate": track.average_bitrate,
         "peak_bitrate": track.peak_bitrate,
         "against_expected": against_expected(rendition.id, result),
-        "scores": None if score is None else _scores(score),
+        "scores": None if score is None else _scores(score, result.scores_folder),
     }
 
 
@@ -300,9 +300,13 @@ def _mean(score: RenditionScore | None, metric: str) -> float | None:
     return None if pooled is None else _number(pooled.mean)
 
 
-def _scores(score: RenditionScore) -> Plain:
+def _scores(score: RenditionScore, folder: Path) -> Plain:
     by_name = {one.metric: one for one in score.metrics}
-    plain: Plain = {"resolution": f"{score.width}x{score.height}", "every": score.every}
+    plain: Plain = {
+        "resolution": f"{score.width}x{score.height}",
+        "every": score.every,
+        "per_frame": _path(folder / score.frames),
+    }
     for name in METRICS:
         one = by_name.get(name)
         digits = _SSIM_DIGITS if name == "ssim" else _DIGITS

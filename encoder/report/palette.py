@@ -49,7 +49,9 @@ def rung_colours(
     for one in rungs:
         position, group = seen.get(one, 0), rungs.count(one)
         seen[one] = position + 1
-        shade = 0.0 if group == 1 else 2.0 * position / (group - 1) - 1.0
+        # Two shades need less distance than many.
+        extent = min(1.0, 0.35 * group)
+        shade = 0.0 if group == 1 else extent * (2.0 * position / (group - 1) - 1.0)
         colours.append(_shade(hues[one], shade))
     return tuple(colours)
 

@@ -22,6 +22,13 @@ def bitrate(bits_per_second: float) -> str:
     return f"{mega:.{digits}f}{SPACE}Mb/s"
 
 
+def round_bitrate(bits_per_second: float) -> str:
+    """A tick's bitrate, as short as it can be: ``300 kb/s``, ``1.5 Mb/s``."""
+    if bits_per_second < 999_500:
+        return f"{bits_per_second / 1e3:g}{SPACE}kb/s"
+    return f"{bits_per_second / 1e6:g}{SPACE}Mb/s"
+
+
 def kilobits(bits_per_second: float) -> str:
     """Whole kilobits, grouped by thousands, without the unit: for columns of one unit."""
     return grouped(round(bits_per_second / 1e3))
@@ -58,6 +65,11 @@ def clock(seconds: Fraction | float, *, whole: bool = False) -> str:
     hours, minutes = divmod(rest, 60)
     head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
     return f"{head}:{secs:02}" if whole else f"{head}:{secs:02}.{cents:02}"
+
+
+def round_time(seconds: float, total: float) -> str:
+    """A tick's time, in the form that suits a title of ``total`` seconds."""
+    return f"{seconds:g}{SPACE}s" if total < 60 else clock(seconds, whole=True)
 
 
 def signed(value: float, digits: int = 1) -> str:
