@@ -307,27 +307,30 @@ def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
         raise Damaged(f"{trun.path} does not say where its data lies")
     data = moof.offset + cursor.i32()
     first_flags = cursor.u32() if flags & 0x04 else None
-    words = (flags >> 8 & 0xF).bit_count()
-    if count == 0 or len(trun.payload) < count * 4 * words:
+    # The table has a column for each of the values that are not the same for all samples.
+    columns = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
+    if not 0 < count <= mdat.size or len(trun.payload) < 4 * count * len(columns):
         raise Damaged(f"{trun.path} announces {count} samples, which it cannot hold")
-    durations, sizes, offsets, sync = [], [], [], []
-    for number in range(count):
-        durations.append(cursor.u32() if flags & 0x100 else duration)
-        sizes.append(cursor.u32() if flags & 0x200 else size)
-        own = cursor.u32() if flags & 0x400 else sample_flags
-        if number == 0 and first_flags is not None:
-            own = first_flags
-        sync.append(not own & _NON_SYNC)
-        if flags & 0x800:
-            offsets.append(cursor.i32() if version else cursor.u32())
-        else:
-            offsets.append(0)
+    table = cursor.words(count * len(columns))
+
+    def column(bit: int, default: int) -> tuple[int, ...]:
+        if bit not in columns:
+            return (default,) * count
+        return table[columns.index(bit) :: len(columns)]
+
+    durations, sizes = column(0x100, duration), column(0x200, size)
+    sync = [not one & _NON_SYNC for one in column(0x400, sample_flags)]
+    if first_flags is not None:
+        sync[0] = not first_flags & _NON_SYNC
+    offsets = column(0x800, 0)
+    if version:
+        offsets = tuple(one - (one >> 31 << 32) for one in offsets)
     cursor.end()
     if 0 in durations or 0 in sizes:
         raise Damaged(f"{trun.path} has samples without duration or bytes")
     if data != mdat.offset + mdat.header or sum(sizes) != mdat.size - mdat.header:
         raise Damaged(f"{trun.path} and its mdat disagree about where the samples lie")
-    return Run(decode_start, tuple(durations), tuple(sizes), tuple(offsets), tuple(sync), data)
+    return Run(decode_start, durations, sizes, offsets, tuple(sync), data)
 
 
 def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, before: int, name: str) -> Fragment:

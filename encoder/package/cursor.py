@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,10 @@ class Cursor:
     def u32(self) -> int:
         """An unsigned 32-bit number."""
         return int.from_bytes(self.take(4))
+
+    def words(self, count: int) -> tuple[int, ...]:
+        """Unsigned 32-bit numbers."""
+        return struct.unpack(f">{count}I", self.take(4 * count))
 
     def i32(self) -> int:
         """A signed 32-bit number."""

@@ -14,7 +14,7 @@ from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import Package, Track
 from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
-from encoder.package.boxes import Movie, read_movie, read_track
+from encoder.package.boxes import Movie, read_movie
 from encoder.package.check import (
     check_aligned,
     check_audio,
@@ -91,7 +91,7 @@ def _video(
     check_video(rendition, movie, renditions)
     target.parent.mkdir(exist_ok=True)
     write_as_is(source, movie, target)
-    return read_track(target)
+    return movie.track
 
 
 def _audio(

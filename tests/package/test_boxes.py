@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
+from encoder.ffmpeg.process import run
 from encoder.media.package import Package, Track
 from encoder.media.renditions import RenditionSet
-from encoder.package.boxes import read_track
+from encoder.package.boxes import read_movie, read_track
 from encoder.package.cmaf import rewrap_video
 from encoder.package.cursor import Box, Damaged
 from encoder.package.sample_entry import parse_sample_entry
 
 from . import independent
-from .media import FRAMES, KEYFRAMES
+from .media import FRAMES, KEYFRAMES, RATE
 
 
 def test_video_track_is_read(packaged: Package) -> None:
@@ -214,8 +215,11 @@ def test_edit_lists_that_players_ignore_are_refused(tmp_path: Path, audio: bytes
 
 def test_a_sample_count_beyond_its_box_is_refused_at_once(tmp_path: Path, video: bytes) -> None:
     trun = video.index(b"trun")
-    why = damaged(tmp_path, _patched(video, trun + 8, b"\xff\xff\xff\xff")).why
-    assert "announces 4294967295 samples" in why
+    many = _patched(video, trun + 8, b"\xff\xff\xff\xff")
+    assert "announces 4294967295 samples" in damaged(tmp_path, many).why
+    # The same when no sample needs a place in the table.
+    flags = _patched(many, trun + 4, b"\x00\x00\x00\x05")
+    assert "announces 4294967295 samples" in damaged(tmp_path, flags).why
 
 
 @settings(max_examples=300, deadline=None)
@@ -256,6 +260,20 @@ def test_a_rewrapped_file_has_no_index_yet(
     rewrap_video(ffmpeg, renditions.video[0].path, target, renditions.frame_rate)
     with pytest.raises(PackageError, match="not ftyp moov sidx"):
         read_track(target)
+
+
+def test_negative_composition_offsets_are_read(
+    ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
+) -> None:
+    target = tmp_path / "cmaf.mp4"
+    flags = ["-use_editlist", "0", "-movflags", "+cmaf+skip_trailer+frag_keyframe"]
+    source = ["-i", f"file:{renditions.video[0].path}", "-c", "copy"]
+    run(ffmpeg, [*source, *flags, "-f", "mp4", f"file:{target}"])
+    movie = read_movie(target, indexed=False)
+    assert movie.track.skip == 0
+    assert min(offset for one in movie.runs for offset in one.offsets) < 0
+    times = sorted(time for one in movie.runs for time in one.presentation_times())
+    assert times == [n * movie.track.timescale / RATE for n in range(FRAMES)]
 
 
 def test_durations_agree_with_another_demuxer(packaged: Package) -> None:
