@@ -37,7 +37,7 @@ from encoder.media.policy import Policy
 from encoder.media.renditions import RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
-from encoder.report.data import Cost, IngestResult, MadeBy, ReportData
+from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
 from encoder.report.document import ingest_document
 from encoder.report.html import render
 from encoder.report.sizes import frame_bytes
@@ -214,7 +214,7 @@ def _report(
         files = {
             one.id: folder / result.package.track(one.id).path for one in result.renditions.video
         }
-        worst = ()
+        worst: tuple[WorstFrame, ...] = ()
         if result.scorecard is not None:
             with pipeline.store.work() as scratch:
                 worst = worst_frames(

@@ -1,0 +1,263 @@
+"""The main job on generated masters, from the command line to the bytes of the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from encoder.ffmpeg.locate import locate
+from encoder.ffmpeg.process import run
+from samples.generate import generate
+
+pytestmark = pytest.mark.slow
+
+MASTERS = ("cartoon", "phone")
+
+
+def encoder(*argv: object, cache: Path, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "encoder", *map(str, argv)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ENCODER_CACHE": str(cache)},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", params=MASTERS)
+def title(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> tuple[Path, Path, dict[str, Any]]:
+    """A master, its package, and what ingest said of it."""
+    name = str(request.param)
+    master = generate([name])[name]
+    output = tmp_path_factory.mktemp("out") / name
+    done = encoder("ingest", master, "-o", output, "--effort", "quick", "--json", cache=cache)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return master, output, document
+
+
+def frames_of(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_every_rendition_has_the_masters_frames(
+    title: tuple[Path, Path, dict[str, Any]],
+) -> None:
+    master, output, document = title
+    expected = frames_of(master)
+    assert document["master"]["frames"] == expected
+    assert document["renditions"]
+    for one in document["renditions"]:
+        assert one["frames"] == expected
+        assert frames_of(output / one["path"]) == expected
+
+
+def test_declared_bitrates_are_those_of_the_bytes(
+    title: tuple[Path, Path, dict[str, Any]],
+) -> None:
+    _, output, document = title
+    seconds = Fraction(document["master"]["frames"]) / Fraction(document["master"]["frame_rate"])
+    for one in document["renditions"]:
+        measured = (output / one["path"]).stat().st_size * 8 / seconds
+        assert one["average_bitrate"] == pytest.approx(float(measured), rel=0.02)
+        assert one["peak_bitrate"] >= one["average_bitrate"]
+
+
+def test_rungs_rise_in_bits_and_in_quality(title: tuple[Path, Path, dict[str, Any]]) -> None:
+    _, _, document = title
+    points = [
+        (one["average_bitrate"], one["scores"]["vmaf"]["mean"]) for one in document["renditions"]
+    ]
+    assert points == sorted(points, reverse=True)
+    assert len({quality for _, quality in points}) == len(points)
+
+
+def test_nothing_undeclared_lies_in_the_folder(
+    title: tuple[Path, Path, dict[str, Any]],
+) -> None:
+    _, output, _ = title
+    files = {p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file()}
+    manifest = json.loads((output / "package.json").read_text())
+    assert files == set(manifest["files"]) | {"package.json"}
+    assert {"master.m3u8", "manifest.mpd", "report.html", "report.json"} <= files
+    assert json.loads((output / "report.json").read_text())["schema"] == "encoder.ingest/1"
+
+
+def test_ffmpeg_plays_both_manifests_to_the_end(
+    title: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    _, output, document = title
+    for manifest in ("hls", "dash"):
+        count = tmp_path / f"{manifest}.txt"
+        run(
+            locate(),
+            [
+                "-i",
+                f"file:{output / document['package'][manifest]}",
+                "-map",
+                "0:v:0",
+                "-f",
+                "framecrc",
+                str(count),
+            ],
+        )
+        lines = [line for line in count.read_text().splitlines() if not line.startswith("#")]
+        assert len(lines) == document["master"]["frames"]
+
+
+def test_per_frame_scores_are_kept(title: tuple[Path, Path, dict[str, Any]]) -> None:
+    _, output, document = title
+    for one in document["renditions"]:
+        with np.load(output / "scores" / f"{one['id']}.npz") as values:
+            assert len(values["vmaf"]) == document["master"]["frames"]
+            assert float(values["vmaf"].mean()) == pytest.approx(
+                one["scores"]["vmaf"]["mean"], abs=1e-3
+            )
+
+
+def test_again_does_nothing_and_gives_the_same(
+    title: tuple[Path, Path, dict[str, Any]], cache: Path
+) -> None:
+    master, output, document = title
+    before = {p: p.stat().st_mtime_ns for p in output.rglob("*")}
+    done = encoder("ingest", master, "-o", output, "--effort", "quick", "--json", cache=cache)
+    assert json.loads(done.stdout) == document
+    assert "up to date" in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in output.rglob("*")} == before
+
+
+def test_the_verbs_one_by_one_give_the_same_media(
+    title: tuple[Path, Path, dict[str, Any]], cache: Path, tmp_path: Path
+) -> None:
+    master, output, document = title
+    probed = json.loads(encoder("probe", master, "--json", cache=cache).stdout)
+    assert probed["video"]["frames"] == document["master"]["frames"]
+    analysis = json.loads(encoder("analyze", master, "--json", cache=cache).stdout)
+    assert [s["frames"]["start"] for s in analysis["shots"]] == [
+        s["start"] for s in document["shots"]
+    ]
+    plot = tmp_path / "plot.svg"
+    ladder = encoder(
+        "ladder", master, "--effort", "quick", "--json", "--plot", plot, cache=cache
+    ).stdout
+    assert plot.read_text().startswith("<?xml")
+    (tmp_path / "ladder.json").write_text(ladder)
+    renditions, package = tmp_path / "renditions", tmp_path / "package"
+    encoder("encode", master, "--ladder", tmp_path / "ladder.json", "-o", renditions, cache=cache)
+    encoder("package", renditions, "-o", package, cache=cache)
+    for one in document["renditions"]:
+        assert (package / one["path"]).read_bytes() == (output / one["path"]).read_bytes()
+    for name in ("master.m3u8", "manifest.mpd"):
+        assert (package / name).read_bytes() == (output / name).read_bytes()
+    scores = json.loads(encoder("score", master, package, "--json", cache=cache).stdout)
+    for one, scored in zip(document["renditions"], scores["renditions"], strict=True):
+        assert scored["rendition"] == one["id"]
+        (vmaf,) = [m for m in scored["metrics"] if m["metric"] == "vmaf"]
+        assert vmaf["title"]["mean"] == pytest.approx(one["scores"]["vmaf"]["mean"], abs=1e-4)
+
+
+def test_events_are_ndjson(title: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
+    master, _, _ = title
+    events = tmp_path / "events.ndjson"
+    encoder("analyze", master, "--events", events, "-q", cache=tmp_path / "cache")
+    found = [json.loads(line) for line in events.read_text().splitlines()]
+    assert {one["schema"] for one in found} == {"encoder.event/1"}
+    assert [(one["event"], one["stage"]) for one in found if one["event"] != "notice"][:2] == [
+        ("stage_started", "probe"),
+        ("stage_finished", "probe"),
+    ]
+    progress = [one for one in found if one["event"] == "stage_progress"]
+    assert progress[-1]["stage"] == "analyze"
+
+
+def test_a_dry_run_does_nothing(tmp_path: Path) -> None:
+    master = generate(["phone"])["phone"]
+    output = tmp_path / "out"
+    done = encoder("ingest", master, "-o", output, "-n", "--json", cache=tmp_path / "cache")
+    stages = {one["stage"]: one["state"] for one in json.loads(done.stdout)["stages"]}
+    assert stages["analyze"] == "to do"
+    assert not output.exists()
+    assert not list((tmp_path / "cache").glob("analyze"))
+
+
+def test_a_fixed_ladder_without_scores(tmp_path: Path, cache: Path) -> None:
+    master = generate(["phone"])["phone"]
+    done = encoder(
+        *("ingest", master, "-o", tmp_path / "out", "--json"),
+        *("--policy", "apple-hls", "--preset", "veryfast", "--score", "none"),
+        cache=cache,
+    )
+    document = json.loads(done.stdout)
+    assert document["savings"] is None
+    assert [one["scores"] for one in document["renditions"]] == [None] * len(document["renditions"])
+    assert document["ladder"]["rungs"][-1]["width"] == 234
+
+
+def test_av1_by_the_same_path(tmp_path: Path, cache: Path) -> None:
+    master = generate(["phone"])["phone"]
+    done = encoder(
+        *("ingest", master, "-o", tmp_path / "out", "--json", "--codec", "av1"),
+        *("--preset", "12", "--effort", "quick", "--score", "sampled"),
+        cache=cache,
+    )
+    document = json.loads(done.stdout)
+    assert all(one["codec_string"].startswith("av01.") for one in document["renditions"])
+    assert document["renditions"][0]["scores"]["vmaf"]["every"] == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_ended_run_leaves_nothing_half_made_and_goes_on(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    master = generate(["cartoon"])["cartoon"]
+    output, cache = tmp_path / "out", tmp_path / "cache"
+    argv = [sys.executable, "-m", "encoder", "ingest", str(master), "-o", str(output)]
+    argv += ["--effort", "quick", "--score", "sampled"]
+    started = subprocess.Popen(
+        argv,
+        env={**os.environ, "ENCODER_CACHE": str(cache)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("ladder: done"):
+            break
+    time.sleep(0.3)
+    started.send_signal(number)
+    said = started.stderr.read()
+    started.stderr.close()
+    code = started.wait(timeout=60)
+    assert "Traceback" not in said
+    assert not output.exists()
+    if number != signal.SIGKILL:
+        assert code == 130
+        assert not list(tmp_path.glob(".out*"))
+        assert not list((cache / "tmp").iterdir())
+    again = encoder(*argv[3:], cache=cache)
+    assert "ladder: done (cached" in again.stderr
+    assert (output / "master.m3u8").is_file()
