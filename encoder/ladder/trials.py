@@ -28,7 +28,9 @@ from encoder.media.master import Master
 from encoder.score.logs import VmafLog, read_vmaf
 from encoder.score.measure import SCALE_FLAGS
 
-# Encoders hold tens of pictures each for their lookahead; four at a time keep memory in bounds.
+# An encoder and its measurement hold some hundred pictures for lookahead and threads: 1.4 GB for
+# four at 720p. So many pixels are encoded at a time, in pictures of the master's size.
+_PIXELS_PER_PROCESS = 5 * 1280 * 720
 _ENCODES_PER_PROCESS = 4
 
 
@@ -129,10 +131,12 @@ def run_trials(
         MeasureError: when an encode or its measurement fails.
     """
     require(ffmpeg, codec)
+    at_once = _PIXELS_PER_PROCESS // (conform.width * conform.height)
+    at_once = max(1, min(_ENCODES_PER_PROCESS, at_once))
     tasks = [
-        (width, height, crfs[i : i + _ENCODES_PER_PROCESS])
+        (width, height, crfs[i : i + at_once])
         for width, height, crfs in plan
-        for i in range(0, len(crfs), _ENCODES_PER_PROCESS)
+        for i in range(0, len(crfs), at_once)
     ]
     trials: list[Trial] = []
     cancellation = Cancellation()
