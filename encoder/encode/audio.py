@@ -211,12 +211,26 @@ def _run(job: _Job, made: Sequence[Stream], number: int, runs: int) -> None:
             on_progress=_reporter(job, number, runs),
         )
     except ProcessFailed as failure:
+        if any("Changing audio frame properties" in line for line in failure.tail):
+            raise MasterError(
+                "The master's audio changes its format on the way",
+                where=str(job.master.path),
+                why="its channels or sampling rate are not the same from the first second to the "
+                "last",
+                hint="Convert the track that changes into one format, such as PCM in stereo",
+            ) from failure
         raise EncodeError(
             "The audio could not be encoded",
             where=str(job.master.path),
             why=f"{failure.describe_code()}: {failure.reason}",
             hint="Run `encoder doctor`; with -v the whole command and its messages are shown",
         ) from failure
+    if job.on_progress is not None:
+        job.on_progress(_frames(job) * (number + 1) // runs)
+
+
+def _frames(job: _Job) -> int:
+    return round(job.duration * job.conform.frame_rate)
 
 
 def _reporter(job: _Job, number: int, runs: int) -> Callable[[Progress], None] | None:
@@ -224,7 +238,7 @@ def _reporter(job: _Job, number: int, runs: int) -> Callable[[Progress], None] |
     report = job.on_progress
     if report is None:
         return None
-    frames = int(job.duration * job.conform.frame_rate)
+    frames = _frames(job)
 
     def forward(progress: Progress) -> None:
         reached = int(Fraction(progress.time_us, 1_000_000) * job.conform.frame_rate)

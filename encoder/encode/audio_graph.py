@@ -65,12 +65,17 @@ class Measured:
 
 
 def open_sound(master: Master, conform: Conform) -> Stream:
-    """The master with its own timestamps, so that sound and pictures stay together."""
+    """The master with its own timestamps, so that sound and pictures stay together.
+
+    Sound that changes its format on the way makes FFmpeg fail. It would otherwise build the filters
+    anew, and each part of the sound would start at time 0 again.
+    """
     options: dict[str, str | None] = {
+        **dict(conform.input_options),
         "copyts": None,
         "protocol_whitelist": PROTOCOLS,
         "format_whitelist": FORMAT_WHITELIST,
-        **dict(conform.input_options),
+        "reinit_filter": "0",
     }
     return graph.input(file_url(master.path), **options)
 
