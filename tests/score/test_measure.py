@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from encoder.errors import MachineError, MeasureError
 from encoder.ffmpeg import locate as locate_module
 from encoder.ffmpeg.locate import Capabilities, Ffmpeg, locate
+from encoder.ffmpeg.process import run
 from encoder.media.conform import Filter
 from encoder.media.scores import METRICS, Scorecard
 from encoder.score import measure as measure_module
@@ -258,6 +259,15 @@ def test_the_master_is_compared_as_conformed(detail: Scene, tmp_path: Path) -> N
         tmp_path,
     )
     assert card.renditions[0].metric("psnr_y").title.min == 100
+
+
+def test_fragmented_files_score_the_same(detail: Scene, tmp_path: Path) -> None:
+    path = tmp_path / "cmaf.mp4"
+    flags = "+cmaf+dash+global_sidx+skip_trailer+frag_keyframe+delay_moov"
+    source = ["-i", str(detail.renditions[1].path), "-c", "copy", "-movflags", flags]
+    run(locate(), [*source, path.name], folder=tmp_path)
+    card = detail.measure(tmp_path, Distorted("crf23", path))
+    assert card.renditions[0] == detail.card.renditions[1]
 
 
 def test_hostile_names(detail: Scene, tmp_path: Path) -> None:
