@@ -25,6 +25,8 @@ WELL_KNOWN: tuple[Fraction, ...] = tuple(
 # capture cards are off by less than this; the next well-known rates are further away, except that
 # NTSC rates are 0.1 % from their neighbours: of those the nearest is taken.
 SNAP_TOLERANCE = Fraction(1, 300)
+# Claims are rounded only, so that a claim of 29.97 is not one of 30.
+_CLAIM_TOLERANCE = Fraction(1, 4000)
 # Pictures keep to a grid when they lie within half a frame of it; a little less, so that each still
 # belongs to exactly one place.
 _GRID_SPREAD = Fraction(19, 20)
@@ -62,7 +64,7 @@ def measure(
         declared: frame rates that the file claims, the most trusted first. They decide only
             between rates that the times allow.
     """
-    claims = [r for r in declared if r is not None and 0 < r <= _HIGHEST_RATE]
+    claims = [_exact(r) for r in declared if r and 0 < r <= _HIGHEST_RATE]
     gaps = sorted(b - a for a, b in pairwise(times) if b > a)
     if not gaps:
         rate = snap(claims[0]) if claims else _FALLBACK_RATE
@@ -100,6 +102,12 @@ def snap(rate: Fraction) -> Fraction:
 
 def _nearest(rate: Fraction) -> Fraction:
     return min(WELL_KNOWN, key=lambda known: abs(known - rate))
+
+
+def _exact(claim: Fraction) -> Fraction:
+    """A claim that a container has in decimals or as a period, as it was meant."""
+    nearest = _nearest(claim)
+    return nearest if abs(nearest - claim) <= _CLAIM_TOLERANCE * nearest else claim
 
 
 def _nominal(measured: Fraction, uncertainty: Fraction, claims: Sequence[Fraction]) -> Fraction:

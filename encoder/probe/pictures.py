@@ -36,7 +36,8 @@ def video_stream(track: Track, dolby_vision: int | None, timecode: str | None) -
     context = stream.codec_context
     times = presented(track)
     frames = len(times) if times else track.count - undecodable(track)
-    declared = (stream.guessed_rate, stream.average_rate, stream.base_rate)
+    # The codec's own timing first: of raw streams it is the only real one.
+    declared = (context.framerate, stream.average_rate, stream.guessed_rate, stream.base_rate)
     measured = measure(times, track.time_base, declared)
     upright = orientation(_side_data(frame, "DISPLAYMATRIX"))
     last = Fraction(track.last_duration) * track.time_base
