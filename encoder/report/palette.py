@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _FIRST_HUE, _LAST_HUE = 285.0, 35.0
 _CHROMA = 0.145
 # Lightness of a lone rung, and how far its group's shades spread to either side.
-_LIGHT, _DARK, _SPREAD = 0.55, 0.74, 0.13
+_LIGHT, _DARK, _SPREAD = 0.53, 0.74, 0.11
 
 
 @dataclass(frozen=True, slots=True)
