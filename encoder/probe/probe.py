@@ -50,6 +50,9 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
     """
     size = check_path(path)
     with _opened(path) as container:
+        # Its decoder might make noise of it without an error.
+        if is_encrypted(path, top_level(path)):
+            raise encrypted(str(path))
         tracks, stopped = survey(container)
         main = _main_video(path, container, tracks)
         defects = list(_defects(container, tracks, main, stopped))
@@ -136,8 +139,6 @@ def _main_video(path: Path, container: InputContainer, tracks: Mapping[int, Trac
         raise no_video(where, "Its only picture is cover art")
     if not present:
         raise no_video(where, "Its video track has no pictures in it")
-    if is_encrypted(path, top_level(path)):
-        raise encrypted(where)
     unknown = [t for t in present if t.stream.codec_context is None]
     if unknown:
         raise MasterError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import stat
 from pathlib import Path
@@ -163,8 +164,7 @@ def _other_medium(head: bytes, where: str) -> MasterError | None:
         audio = "WAV"
     if audio is not None:
         return no_video(where, f"It is a {audio} file, which holds sound only")
-    printable = sum(c in b"\t\n\r\x0c\x1b" or 32 <= c < 127 or c >= 0xC2 for c in head)
-    if b"\0" not in head and printable >= len(head) * 0.95:
+    if _is_text(head):
         return MasterError(
             "The master is text, not video",
             where=where,
@@ -173,6 +173,18 @@ def _other_medium(head: bytes, where: str) -> MasterError | None:
             "in its place",
         )
     return None
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        # The last character may be cut in the middle.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    readable = sum(c.isprintable() or c in "\t\n\r\f\x1b" for c in text)
+    return readable >= len(text) * 0.95
 
 
 def _broken_container(path: Path, head: bytes, where: str) -> MasterError | None:
