@@ -77,7 +77,9 @@ def scale_down(stream: Stream, width: int, height: int, conform: Conform) -> Str
     """Reference pictures at a rung's resolution: one scaler, for trials and encodes alike."""
     if (width, height) == (conform.width, conform.height):
         return stream
-    return stream.filter("scale", width, height, flags="lanczos+accurate_rnd")
+    # The scaler keeps the aspect of the whole by changing that of a sample, where sizes rounded to
+    # even numbers are not quite in proportion.
+    return stream.filter("scale", width, height, flags="lanczos+accurate_rnd").filter("setsar", 1)
 
 
 def rate_text(rate: Fraction) -> str:

@@ -116,7 +116,7 @@ def measure_title(
             gop_frames=longest,
             vmaf_model=VMAF_MODEL,
             # Short samples are scored on all frames: a handful of values is no mean.
-            every=effort.every if taken > 24 * effort.every else 1,
+            every=effort.every if taken > 12 * effort.every else 1,
             threads=os.cpu_count() or 1,
             jobs=jobs,
         ),

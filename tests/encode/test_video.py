@@ -80,7 +80,12 @@ def rung(identifier: str, height: int, codec: str = "h264", **changes: object) -
 def test_rungs_share_every_key_frame(
     ffmpeg: Ffmpeg, title: tuple[Master, Conform], tmp_path: Path
 ) -> None:
-    rungs = [rung("a", 180), rung("b", 90), rung("c", 90, "av1", crf_per_shot=(40.0, 40.0))]
+    # 162 by 90 is not quite 16:9, which must not make its pixels other than square.
+    rungs = [
+        rung("a", 180),
+        rung("b", 90, width=162),
+        rung("c", 90, "av1", crf_per_shot=(40.0, 40.0)),
+    ]
     seen: list[int] = []
     made = encode_rungs(
         ffmpeg, *title, FRAMES, rungs, KEYFRAMES, 24, tmp_path, on_progress=seen.append
@@ -93,9 +98,10 @@ def test_rungs_share_every_key_frame(
             video = container.streams.video[0]
             frames = list(container.decode(video))
         assert len(frames) == FRAMES
-        assert [frame.time_base * frame.pts for frame in frames if frame.pts is not None] == [
+        assert [Fraction(frame.pts or 0) * (frame.time_base or 0) for frame in frames] == [
             Fraction(1001 * n, 24000) for n in range(FRAMES)
         ]
+        assert video.sample_aspect_ratio in (None, 1)
         assert (video.width, video.height) == (one.width, one.height)
         context = video.codec_context
         assert (context.color_primaries, context.color_trc, context.colorspace) == (6, 6, 6)
