@@ -92,6 +92,7 @@ def _environment() -> Environment:
         codec_name=view.codec_name,
         kilobits=text.kilobits,
         grouped=text.grouped,
+        ordinal=text.ordinal,
         size=text.size,
         clock=text.clock,
         signed=text.signed,

@@ -95,6 +95,12 @@ def frame_rate(rate: Fraction) -> str:
     return f"{short} ({rate.numerator}/{rate.denominator})"
 
 
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``, ``21st``."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
+
+
 def resolution(width: int, height: int) -> str:
     """``1920 x 1080`` with a multiplication sign."""
     return f"{width}{NARROW}\N{MULTIPLICATION SIGN}{NARROW}{height}"

@@ -102,3 +102,8 @@ def test_long_text_loses_its_middle() -> None:
 def test_groups_of_thousands() -> None:
     assert plain(text.grouped(180_000)) == "180 000"
     assert plain(text.kilobits(12_555_400)) == "12 555"
+
+
+def test_ordinals() -> None:
+    written = [text.ordinal(n) for n in (1, 2, 3, 4, 5, 11, 12, 13, 21, 102, 113)]
+    assert " ".join(written) == "1st 2nd 3rd 4th 5th 11th 12th 13th 21st 102nd 113th"
