@@ -50,6 +50,12 @@ class Run:
         starts = accumulate(self.durations[:-1], initial=self.decode_start)
         return [start + offset for start, offset in zip(starts, self.offsets, strict=True)]
 
+    def presentation(self) -> tuple[int, int]:
+        """When the first sample is presented, and when the last to be presented ends."""
+        times = self.presentation_times()
+        ends = (time + length for time, length in zip(times, self.durations, strict=True))
+        return min(times), max(ends)
+
 
 @dataclass(frozen=True, slots=True)
 class Movie:
@@ -335,9 +341,7 @@ def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
 
 def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, before: int, name: str) -> Fragment:
     """The fragment of some samples; ``before`` is where the presentation of the last one ended."""
-    times = run.presentation_times()
-    first = min(times) - skip
-    end = max(time + length for time, length in zip(times, run.durations, strict=True)) - skip
+    first, end = (time - skip for time in run.presentation())
     start = max(0, first)
     if start != before or end - first != run.decode_end - run.decode_start:
         raise Damaged(

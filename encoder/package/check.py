@@ -125,11 +125,15 @@ def _check_cadence(rendition: Rendition, movie: Movie, frame_rate: Fraction) -> 
 def check_aligned(renditions: Sequence[Rendition], tracks: Sequence[Track]) -> None:
     """Makes sure that all renditions can be switched between at every fragment.
 
+    Args:
+        renditions: of one set.
+        tracks: theirs, in the same order; those that are not there yet are left out.
+
     Raises:
         PackageError: when their boundaries differ; it names the frames.
     """
     reference = fragment_frames(tracks[0])
-    for rendition, track in zip(renditions[1:], tracks[1:], strict=True):
+    for rendition, track in zip(renditions, tracks, strict=False):
         frames = fragment_frames(track)
         if frames != reference:
             apart = sorted(set(frames) ^ set(reference))

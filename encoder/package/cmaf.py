@@ -1,36 +1,21 @@
-"""Makes CMAF track files: FFmpeg rewraps, the byte layout is decided here.
+"""Writes CMAF track files (ISO/IEC 23000-19): initialisation, one segment index, fragments.
 
-FFmpeg writes initialisation and fragments. Its segment index leaves the kind of access point open,
-and it can cut audio only at a constant length, so the index of every track and the fragments of
-audio are written here.
+FFmpeg makes the initialisation and knows the samples; where fragments start, and what the index
+says of them, is decided here. Its own index leaves the kind of access point open, and it can cut
+audio only at a constant length and video only at every key frame.
 """
 
 from __future__ import annotations
 
-import shutil
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 from encoder.errors import PackageError
-from encoder.ffmpeg.locate import Ffmpeg
-from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, run
-from encoder.media.languages import iso_639_2
-from encoder.media.package import Fragment
 from encoder.package.boxes import Movie, Run
 
-# Ticks a second of a whole frame rate, so that times stay fine enough for any player to round.
-_TICKS_PER_FRAME = 1000
-# Only bounds FFmpeg's memory: audio fragments are cut again.
-_AUDIO_FRAGMENT_MICROSECONDS = 10_000_000
-
-# The edit list, which takes out the delay of B-frames and of the audio encoder, is known once the
-# first packets have been seen. CMAF allows negative composition offsets for the former instead
-# (FFmpeg's movflag cmaf), but FFmpeg itself, and with it many a player, presents those late.
-_MOVFLAGS = "+delay_moov+default_base_moof+skip_trailer"
 # Edition 6 of the file format, CMAF, and a file that indexes its own segments for DASH.
 _BRANDS = ("iso6", "cmfc", "dash")
 # Codings whose binding wants a brand of its own.
@@ -38,112 +23,71 @@ _CODING_BRANDS = ("av01",)
 
 # starts_with_SAP, SAP_type 1: decodes alone, in order (ISO/IEC 14496-12 Annex I).
 _ACCESS_POINT = 0x90000000
-# The count is a 16-bit number.
+# The count of an index is a 16-bit number.
 _MOST_REFERENCES = 0xFFFF
-# default-base-is-moof; default duration and flags are given.
-_TFHD_FLAGS = 0x020000 | 0x08 | 0x20
-# sample_depends_on 2: it does not depend on others; a sync sample.
-_INDEPENDENT = 0x02000000
-_TRUN_DATA_OFFSET, _TRUN_DURATIONS, _TRUN_SIZES = 0x01, 0x100, 0x200
+
+# tfhd: default-base-is-moof; the default duration and flags are given.
+_TFHD = 0x020000 | 0x08 | 0x20
+# trun: where the data lies, flags of the first sample, and the columns of the table.
+_DATA_OFFSET, _FIRST_FLAGS = 0x01, 0x04
+_DURATIONS, _SIZES, _FLAGS, _OFFSETS = 0x100, 0x200, 0x400, 0x800
+# Sample flags: depends on no other; depends on others and is no sync sample.
+_SYNC, _NON_SYNC = 0x02000000, 0x01010000
 
 
-def video_timescale(frame_rate: Fraction) -> int:
-    """Ticks a second in which every frame lasts a whole number of ticks."""
-    if frame_rate.numerator < _TICKS_PER_FRAME:
-        return frame_rate.numerator * _TICKS_PER_FRAME
-    return frame_rate.numerator
-
-
-def rewrap_video(ffmpeg: Ffmpeg, source: Path, target: Path, frame_rate: Fraction) -> None:
-    """Rewraps the video of a file into fragments, one a key frame, without a segment index.
-
-    Raises:
-        PackageError: when FFmpeg cannot.
-    """
-    options = ["-video_track_timescale", str(video_timescale(frame_rate))]
-    options += ["-movflags", f"{_MOVFLAGS}+frag_keyframe"]
-    _rewrap(ffmpeg, source, target, "v", options)
-
-
-def rewrap_audio(ffmpeg: Ffmpeg, source: Path, target: Path, language: str) -> None:
-    """Rewraps the audio of a file into fragments of any length, without a segment index.
-
-    What the encoder put before the first sample is kept, and left out by an edit list: without it
-    the decoder could not rebuild the first samples.
-
-    Raises:
-        PackageError: when FFmpeg cannot.
-    """
-    options = ["-metadata:s:a:0", f"language={iso_639_2(language)}"]
-    options += ["-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS), "-movflags", _MOVFLAGS]
-    _rewrap(ffmpeg, source, target, "a", options)
-
-
-def _rewrap(ffmpeg: Ffmpeg, source: Path, target: Path, kind: str, options: list[str]) -> None:
-    arguments = ["-protocol_whitelist", PROTOCOLS, "-i", f"file:{source.absolute()}"]
-    arguments += ["-map", f"0:{kind}:0", "-c", "copy"]
-    # Nothing of the machine or the day in the file: the same input gives the same bytes.
-    arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
-    arguments += [f"-flags:{kind}", "+bitexact", "-write_tmcd", "0"]
-    arguments += [*options, "-f", "mp4", f"file:{target.absolute()}"]
-    try:
-        run(ffmpeg, arguments)
-    except ProcessFailed as failure:
-        raise PackageError(
-            "A rendition could not be packaged",
-            where=str(source),
-            why=failure.reason,
-            hint="The file is damaged or of another kind; encode it anew",
-        ) from failure
-
-
-def write_as_is(source: Path, movie: Movie, target: Path) -> None:
-    """Writes a track with an index before its fragments, which stay as they are."""
-    track = movie.track
-    with source.open("rb") as old, target.open("xb") as new:
-        new.write(_header(old, movie))
-        new.write(_index(movie, track.fragments))
-        old.seek(track.fragments[0].offset)
-        shutil.copyfileobj(old, new, 1 << 20)
-
-
-def write_recut(source: Path, movie: Movie, target: Path, starts: Sequence[int], end: int) -> None:
-    """Writes an audio track with an index, cut into fragments anew.
+def write_track(
+    source: Path, movie: Movie, target: Path, starts: Sequence[int], end: int | None = None
+) -> None:
+    """Writes a track cut into fragments anew.
 
     Args:
-        source: the file.
+        source: the file as FFmpeg rewrapped it.
         movie: what is in it.
         target: the file to make.
         starts: the first sample of every fragment, and at the end the sample to stop before.
-        end: the tick of presentation at which the last sample ends at the latest: what it holds
-            beyond is not played.
+        end: the tick of presentation at which the last sample ends at the latest, for audio: what
+            it holds beyond is not played.
+
+    Raises:
+        PackageError: when there are more fragments than an index can hold.
     """
-    sizes = [size for run in movie.runs for size in run.sizes]
-    durations = [length for run in movie.runs for length in run.durations]
-    beyond = sum(durations[: starts[-1]]) - movie.track.skip - end
-    durations[starts[-1] - 1] -= max(0, beyond)
-    headers = []
-    fragments = []
-    decode = 0
-    for number, (first, stop) in enumerate(pairwise(starts), 1):
-        end = decode + sum(durations[first:stop])
-        headers.append(_moof(number, movie, decode, durations[first:stop], sizes[first:stop]))
-        size = len(headers[-1]) + 8 + sum(sizes[first:stop])
-        start = max(0, decode - movie.track.skip)
-        duration = end - movie.track.skip - start
-        fragments.append(Fragment(0, size, start, duration, stop - first, independent=True))
-        decode = end
+    runs = _recut(movie, starts, end)
+    headers = [_moof(number, movie.track_id, run) for number, run in enumerate(runs, 1)]
     with source.open("rb") as old, target.open("xb") as new:
-        new.write(_header(old, movie))
-        new.write(_index(movie, fragments))
+        new.write(_initialisation(old, movie))
+        new.write(_index(movie, runs, headers))
         samples = _samples(old, movie.runs)
-        for header, (first, stop) in zip(headers, pairwise(starts), strict=True):
+        for header, run in zip(headers, runs, strict=True):
             new.write(header)
-            new.write(_box("mdat", b"".join(islice(samples, stop - first))))
+            new.write(_box("mdat", b"".join(islice(samples, len(run.sizes)))))
 
 
-def _header(file: BinaryIO, movie: Movie) -> bytes:
-    """The initialisation: brands of our own, and FFmpeg's ``moov``."""
+def _recut(movie: Movie, starts: Sequence[int], end: int | None) -> list[Run]:
+    durations = [one for run in movie.runs for one in run.durations]
+    sizes = [one for run in movie.runs for one in run.sizes]
+    offsets = [one for run in movie.runs for one in run.offsets]
+    sync = [one for run in movie.runs for one in run.sync]
+    if end is not None:
+        beyond = sum(durations[: starts[-1]]) - movie.track.skip - end
+        durations[starts[-1] - 1] -= max(0, beyond)
+    runs = []
+    decode = 0
+    for first, stop in pairwise(starts):
+        run = Run(
+            decode_start=decode,
+            durations=tuple(durations[first:stop]),
+            sizes=tuple(sizes[first:stop]),
+            offsets=tuple(offsets[first:stop]),
+            sync=tuple(sync[first:stop]),
+            data=0,
+        )
+        decode = run.decode_end
+        runs.append(run)
+    return runs
+
+
+def _initialisation(file: BinaryIO, movie: Movie) -> bytes:
+    """Brands of our own, and FFmpeg's ``moov``."""
     coding = movie.track.codec_string.split(".")[0]
     brands = [*_BRANDS, *(brand for brand in _CODING_BRANDS if brand == coding)]
     ftyp = b"".join(brand.encode("ascii") for brand in brands)
@@ -153,9 +97,9 @@ def _header(file: BinaryIO, movie: Movie) -> bytes:
 
 
 def _samples(file: BinaryIO, runs: Sequence[Run]) -> Iterator[bytes]:
-    for run_ in runs:
-        file.seek(run_.data)
-        for size in run_.sizes:
+    for run in runs:
+        file.seek(run.data)
+        for size in run.sizes:
             yield file.read(size)
 
 
@@ -167,37 +111,51 @@ def _full_box(kind: str, version: int, flags: int, payload: bytes) -> bytes:
     return _box(kind, struct.pack(">I", version << 24 | flags) + payload)
 
 
-def _index(movie: Movie, fragments: Sequence[Fragment]) -> bytes:
+def _index(movie: Movie, runs: Sequence[Run], headers: Sequence[bytes]) -> bytes:
     """A segment index (ISO/IEC 14496-12 8.16.3): one reference to every fragment, from time 0."""
-    if len(fragments) > _MOST_REFERENCES:
+    if len(runs) > _MOST_REFERENCES:
         raise PackageError(
             "A track has too many fragments for its index",
-            why=f"there are {len(fragments)}, and an index holds {_MOST_REFERENCES}",
-            hint="Use longer groups of pictures",
+            why=f"there are {len(runs)}, and an index holds {_MOST_REFERENCES}",
+            hint="Package the title in parts",
         )
-    payload = struct.pack(">IIQQHH", movie.track_id, movie.track.timescale, 0, 0, 0, len(fragments))
-    for fragment in fragments:
-        payload += struct.pack(">III", fragment.size, fragment.duration, _ACCESS_POINT)
+    payload = struct.pack(">IIQQHH", movie.track_id, movie.track.timescale, 0, 0, 0, len(runs))
+    time = 0
+    for run, header in zip(runs, headers, strict=True):
+        end = run.presentation()[1] - movie.track.skip
+        size = len(header) + 8 + sum(run.sizes)
+        payload += struct.pack(">III", size, end - time, _ACCESS_POINT)
+        time = end
     return _full_box("sidx", 1, 0, payload)
 
 
-def _moof(
-    number: int, movie: Movie, decode: int, durations: Sequence[int], sizes: Sequence[int]
-) -> bytes:
-    """The header of a fragment whose samples all decode alone and are presented in order."""
-    flags = _TRUN_DATA_OFFSET | _TRUN_SIZES
-    same = len(set(durations)) == 1
-    words: Iterable[int] = sizes
-    if not same:
-        flags |= _TRUN_DURATIONS
-        words = (word for pair in zip(durations, sizes, strict=True) for word in pair)
-    table = b"".join(struct.pack(">I", word) for word in words)
-    tfhd = struct.pack(">III", movie.track_id, durations[0], _INDEPENDENT)
+def _moof(number: int, track_id: int, run: Run) -> bytes:
+    """The header of a fragment; what is the same for all its samples is said once."""
+    flags = _DATA_OFFSET | _SIZES
+    columns: list[Sequence[int]] = [run.sizes]
+    if len(set(run.durations)) > 1:
+        flags |= _DURATIONS
+        columns.insert(0, run.durations)
+    first_flags = b""
+    if any(run.sync[1:]) and not all(run.sync):
+        flags |= _FLAGS
+        columns.append([_SYNC if sync else _NON_SYNC for sync in run.sync])
+    elif not all(run.sync):
+        flags |= _FIRST_FLAGS
+        first_flags = struct.pack(">I", _SYNC if run.sync[0] else _NON_SYNC)
+    if any(run.offsets):
+        flags |= _OFFSETS
+        columns.append([offset & 0xFFFFFFFF for offset in run.offsets])
+    version = 1 if min(run.offsets) < 0 else 0
+    words = [word for row in zip(*columns, strict=True) for word in row]
+    table = first_flags + struct.pack(f">{len(words)}I", *words)
+    default = _SYNC if all(run.sync) else _NON_SYNC
 
     def build(data_offset: int) -> bytes:
-        traf = _full_box("tfhd", 0, _TFHD_FLAGS, tfhd)
-        traf += _full_box("tfdt", 1, 0, struct.pack(">Q", decode))
-        traf += _full_box("trun", 0, flags, struct.pack(">Ii", len(sizes), data_offset) + table)
+        traf = _full_box("tfhd", 0, _TFHD, struct.pack(">III", track_id, run.durations[0], default))
+        traf += _full_box("tfdt", 1, 0, struct.pack(">Q", run.decode_start))
+        head = struct.pack(">Ii", len(run.sizes), data_offset)
+        traf += _full_box("trun", version, flags, head + table)
         mfhd = _full_box("mfhd", 0, 0, struct.pack(">I", number))
         return _box("moof", mfhd + _box("traf", traf))
 

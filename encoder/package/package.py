@@ -13,7 +13,7 @@ from pathlib import Path
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import Package, Track
-from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
+from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import Movie, read_movie
 from encoder.package.check import (
     check_aligned,
@@ -21,14 +21,18 @@ from encoder.package.check import (
     check_scores,
     check_set,
     check_video,
+    fragment_frames,
 )
-from encoder.package.cmaf import rewrap_audio, rewrap_video, write_as_is, write_recut
+from encoder.package.cmaf import write_track
 from encoder.package.manifests import video_segments, write_manifests, writing
+from encoder.package.rewrap import rewrap_audio, rewrap_video
 from encoder.package.segments import fragment_times, nearest_samples, segment_boundaries
 
-# Audio fragments join those of short shots up to this long, in seconds: what lies between two
-# boundaries of the video may be less than its own header is worth.
-_AUDIO_FRAGMENT = Fraction(2)
+# Groups of pictures of short shots are joined to fragments of about this long, in seconds, because
+# a fragment is what DASH players ask for: hundredths of a second are not worth a request, and
+# players stumble over them. A group of pictures may be as long, so that some go beyond.
+_FRAGMENT = Fraction(2)
+_FRAGMENT_TOLERANCE = Fraction(1)
 
 
 def package(
@@ -63,12 +67,24 @@ def package(
         _start(into)
         with tempfile.TemporaryDirectory(prefix=".rewrapped-", dir=into) as name:
             work = Path(name)
-            tracks = [_video(ffmpeg, one, renditions, into, work) for one in renditions.video]
-            check_aligned(renditions.video, tracks)
-            times = fragment_times(tracks[0])
-            starts = video_segments(tracks[0], renditions, segment_seconds)
-            for one in renditions.audio:
-                _audio(ffmpeg, one, into, work, times, starts)
+            tracks: list[Track] = []
+            for rung in renditions.video:
+                source = work / "video.mp4"
+                rewrap_video(ffmpeg, rung.path, source, renditions.frame_rate)
+                movie = _rewrapped(source, rung.path)
+                check_video(rung, movie, renditions)
+                tracks.append(movie.track)
+                check_aligned(renditions.video, tracks)
+                times, frames = _fragments(tracks[0], renditions, segment_seconds)
+                write_track(source, movie, _track_file(into, "video", rung.id), frames)
+            for sound in renditions.audio:
+                source = work / "audio.mp4"
+                rewrap_audio(ffmpeg, sound.path, source, sound.language)
+                movie = _rewrapped(source, sound.path)
+                check_audio(sound, movie, times[-1])
+                samples = _audio_fragments(movie, times)
+                end = ceil(times[-1] * movie.track.timescale)
+                write_track(source, movie, _track_file(into, "audio", sound.id), samples, end)
     return write_manifests(renditions, into, segment_seconds=segment_seconds, scores=scores)
 
 
@@ -82,58 +98,46 @@ def _start(into: Path) -> None:
         )
 
 
-def _video(
-    ffmpeg: Ffmpeg, rendition: Rendition, renditions: RenditionSet, into: Path, work: Path
-) -> Track:
-    source, target = work / "video.mp4", into / "video" / f"{rendition.id}.mp4"
-    rewrap_video(ffmpeg, rendition.path, source, renditions.frame_rate)
-    movie = _rewrapped(source, rendition.path)
-    check_video(rendition, movie, renditions)
-    target.parent.mkdir(exist_ok=True)
-    write_as_is(source, movie, target)
-    return movie.track
+def _track_file(into: Path, kind: str, identifier: str) -> Path:
+    path = into / kind / f"{identifier}.mp4"
+    path.parent.mkdir(exist_ok=True)
+    return path
 
 
-def _audio(
-    ffmpeg: Ffmpeg,
-    rendition: AudioRendition,
-    into: Path,
-    work: Path,
-    times: Sequence[Fraction],
-    starts: Sequence[int],
-) -> None:
-    """Writes an audio track whose fragments end nearest to where the video's do."""
-    source, target = work / "audio.mp4", into / "audio" / f"{rendition.id}.mp4"
-    rewrap_audio(ffmpeg, rendition.path, source, rendition.language)
-    movie = _rewrapped(source, rendition.path)
-    check_audio(rendition, movie, times[-1])
-    target.parent.mkdir(exist_ok=True)
-    end = ceil(times[-1] * movie.track.timescale)
-    write_recut(source, movie, target, _audio_fragments(movie, times, starts), end)
+def _fragments(
+    track: Track, renditions: RenditionSet, segment_seconds: Fraction
+) -> tuple[tuple[Fraction, ...], tuple[int, ...]]:
+    """Where the video's fragments start: times in seconds and frames, both with their end.
+
+    Args:
+        track: with a fragment for every group of pictures.
+        renditions: what is packaged.
+        segment_seconds: how long segments should be; fragments do not reach across them.
+    """
+    times = fragment_times(track)
+    frames = (*fragment_frames(track), track.samples)
+    chosen = [0]
+    for first, stop in pairwise(video_segments(track, renditions, segment_seconds)):
+        inside = times[first : stop + 1]
+        cuts = segment_boundaries(inside, _FRAGMENT, _FRAGMENT_TOLERANCE)
+        chosen += [first + cut for cut in cuts[1:]]
+    return tuple(times[i] for i in chosen), tuple(frames[i] for i in chosen)
 
 
-def _audio_fragments(
-    movie: Movie, times: Sequence[Fraction], starts: Sequence[int]
-) -> tuple[int, ...]:
+def _audio_fragments(movie: Movie, times: Sequence[Fraction]) -> tuple[int, ...]:
     """The samples that start the fragments of an audio track, and the one to stop before.
 
-    Every segment of the video ends a fragment; samples that start after the video has ended are
-    left out.
+    They start nearest to the video's; samples that start after the video has ended are left out.
 
     Args:
         movie: the track.
-        times: the boundaries of the video's fragments.
-        starts: which of them are boundaries of segments.
+        times: where the video's fragments start, and where the last one ends.
     """
     skip, timescale = movie.track.skip, movie.track.timescale
     durations = (length for run in movie.runs for length in run.durations)
     decode = tuple(accumulate(durations, initial=0))
     end = min(bisect_left(decode, times[-1] * timescale + skip), len(decode) - 1)
-    wanted: list[Fraction] = []
-    for first, stop in pairwise(starts):
-        inside = times[first : stop + 1]
-        wanted += [inside[i] for i in segment_boundaries(inside, _AUDIO_FRAGMENT)]
-    nearest = nearest_samples(decode, skip, timescale, wanted)
+    nearest = nearest_samples(decode, skip, timescale, times[1:-1])
     # Every fragment presents something: the first more than what the edit list leaves out.
     inner = {sample for sample in nearest if decode[sample] > skip and sample < end}
     return (0, *sorted(inner), end)

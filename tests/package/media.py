@@ -16,6 +16,8 @@ RATE = Fraction(24000, 1001)
 FRAMES = 200
 # Like a real shot list: short and long shots, one of a single frame, a long one split at 2 s.
 KEYFRAMES = (0, 7, 48, 60, 61, 109, 150, 171)
+# Where packaging starts fragments: as near to two seconds as these key frames allow.
+FRAGMENTS = (0, 60, 109, 150)
 
 _TAGS = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=limited,setsar=1"
 _X264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-sc_threshold", "0")

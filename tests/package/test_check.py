@@ -17,6 +17,7 @@ from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.package.boxes import read_movie
 from encoder.package.check import check_video
 from encoder.package.package import package
+from encoder.package.rewrap import rewrap_video
 
 from .media import FRAMES, KEYFRAMES, RATE, make_audio, make_video
 
@@ -113,8 +114,12 @@ def test_a_first_frame_that_is_no_key_frame(
     assert error.why == "its 2 edits delay or cut the track, which players do not follow"
 
 
-def test_a_fragment_that_does_not_decode_alone(packaged: Package, renditions: RenditionSet) -> None:
-    movie = read_movie(packaged.path / "video/h264-108p.mp4")
+def test_a_fragment_that_does_not_decode_alone(
+    ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
+) -> None:
+    target = tmp_path / "rewrapped.mp4"
+    rewrap_video(ffmpeg, renditions.video[1].path, target, RATE)
+    movie = read_movie(target, indexed=False)
     fragments = list(movie.track.fragments)
     fragments[3] = replace(fragments[3], independent=False)
     broken = replace(movie, track=replace(movie.track, fragments=tuple(fragments)))

@@ -16,12 +16,22 @@ import pytest
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
-from encoder.package.boxes import read_movie, read_track
+from encoder.package.boxes import Movie, read_movie, read_track
 from encoder.package.manifests import write_manifests
 from encoder.package.package import package
 
 from . import independent
-from .media import FRAMES, KEYFRAMES, RATE, make_audio, make_set, make_video, output, packets
+from .media import (
+    FRAGMENTS,
+    FRAMES,
+    KEYFRAMES,
+    RATE,
+    make_audio,
+    make_set,
+    make_video,
+    output,
+    packets,
+)
 
 FRAME = 1001
 PRIMING = 1024
@@ -30,6 +40,11 @@ ACCESS_UNIT = 1024
 
 def sizes_and_times(ffmpeg: Ffmpeg, path: Path, stream: str) -> list[tuple[str, ...]]:
     return [row[1:] for row in packets(ffmpeg, path, stream)]
+
+
+def key_frames(movie: Movie) -> list[int]:
+    sync = [one for run in movie.runs for one in run.sync]
+    return [number for number, one in enumerate(sync) if one]
 
 
 def test_the_folder_has_what_is_declared_and_nothing_else(packaged: Package) -> None:
@@ -274,14 +289,20 @@ def test_segments_start_at_key_frames_and_are_no_longer_than_asked(
     assert len(playlist.parts) > 2
 
 
+def test_fragments_are_neither_tiny_nor_longer_than_a_few_seconds(packaged: Package) -> None:
+    for name in ("h264-180p", "h264-108p", "h264-90p"):
+        movie = read_movie(packaged.path / "video" / f"{name}.mp4")
+        assert [f.start // FRAME for f in movie.track.fragments] == list(FRAGMENTS)
+        # Every key frame is still one that a player may start at.
+        assert key_frames(movie) == list(KEYFRAMES)
+
+
 def test_audio_fragments_end_where_video_fragments_do(packaged: Package) -> None:
     video = read_track(packaged.path / "video/h264-180p.mp4")
     audio = read_track(packaged.path / "audio/en-2ch.mp4")
     boundaries = [Fraction(f.start, video.timescale) for f in video.fragments]
-    for fragment in audio.fragments:
-        start = Fraction(fragment.start, audio.timescale)
-        assert min(abs(start - b) for b in boundaries) <= Fraction(512, 48000)
-        assert Fraction(fragment.duration, audio.timescale) <= 2 + Fraction(1024, 48000)
+    for boundary, fragment in zip(boundaries, audio.fragments, strict=True):
+        assert abs(Fraction(fragment.start, audio.timescale) - boundary) <= Fraction(512, 48000)
 
 
 def test_audio_beyond_the_video_is_left_out(
@@ -319,8 +340,9 @@ def test_av1(ffmpeg: Ffmpeg, av1: RenditionSet, tmp_path: Path) -> None:
     assert len(wanted) == FRAMES
     assert sizes_and_times(ffmpeg, tmp_path / "video/av1-90p.m3u8", "v:0") == wanted
     assert sizes_and_times(ffmpeg, tmp_path / "manifest.mpd", "v:0") == wanted
-    starts = [f.start // FRAME for f in read_track(tmp_path / made.tracks[0].path).fragments]
-    assert starts == list(KEYFRAMES)
+    movie = read_movie(tmp_path / made.tracks[0].path)
+    assert [f.start // FRAME for f in movie.track.fragments] == list(FRAGMENTS)
+    assert key_frames(movie) == list(KEYFRAMES)
 
 
 @pytest.mark.parametrize(
