@@ -1,0 +1,109 @@
+"""A package to play, and the players to play it with.
+
+The environment variable ENCODER_BROWSER_PACKAGE (folders, separated as in PATH) names packages to
+play instead of the small one made here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from encoder.ffmpeg.locate import locate
+from encoder.ffmpeg.process import run
+
+HERE = Path(__file__).parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+GIVEN = tuple(p for p in os.environ.get("ENCODER_BROWSER_PACKAGE", "").split(os.pathsep) if p)
+
+SECONDS = 6
+FRAME_RATE = 30
+GOP = 2 * FRAME_RATE
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Parallel test workers share one node_modules; only one of them may fill it."""
+    import fcntl
+
+    with (HERE / "package.json").open("rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _locked_versions(lock: Path) -> dict[str, str]:
+    if not lock.exists():
+        return {}
+    packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+    return {name: entry["version"] for name, entry in packages.items() if name}
+
+
+def _install_players() -> str:
+    """Install the locked players unless they are there; the reason why not, or an empty string."""
+    with _one_at_a_time():
+        wanted = _locked_versions(HERE / "package-lock.json")
+        if wanted == _locked_versions(HERE / "node_modules" / ".package-lock.json"):
+            return ""
+        npm = shutil.which("npm")
+        if npm is None:
+            return "npm is not installed"
+        done = subprocess.run(
+            [npm, "ci"],
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return f"npm ci failed: {done.stderr.strip()[-500:]}" if done.returncode else ""
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node.js, once all that ``play.mjs`` needs is there; else the test is skipped."""
+    chosen = os.environ.get("ENCODER_CHROMIUM")
+    if not any(shutil.which(name) for name in ((chosen,) if chosen else BROWSERS)):
+        pytest.skip("Chromium is not installed")
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("Node.js is not installed")
+    reason = _install_players()
+    if reason:
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="session")
+def small_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rungs and stereo audio in one file each, with both manifests, made by FFmpeg alone."""
+    folder = tmp_path_factory.mktemp("browser") / "package"
+    folder.mkdir()
+    picture = f"testsrc2=s=640x360:r={FRAME_RATE}:d={SECONDS}"
+    sound = f"sine=f=440:r=48000:d={SECONDS}"
+    arguments = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
+    arguments += ["-map", "0:v", "-map", "0:v", "-map", "1:a"]
+    arguments += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+    arguments += ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0"]
+    arguments += ["-b:v:0", "800k", "-b:v:1", "300k", "-filter:v:1", "scale=320:180"]
+    arguments += ["-c:a", "aac", "-ac", "2", "-b:a", "96k"]
+    arguments += ["-f", "dash", "-seg_duration", "2", "-single_file", "1", "-hls_playlist", "1"]
+    arguments += ["-use_template", "0", "-use_timeline", "0"]
+    arguments += ["-adaptation_sets", "id=0,streams=v id=1,streams=a", "manifest.mpd"]
+    run(locate(), arguments, folder=folder, log_level="level+error")
+    return folder
+
+
+@pytest.fixture(scope="session", params=GIVEN or ("small",))
+def package_dir(request: pytest.FixtureRequest) -> Path:
+    """Each package that must play without a fault."""
+    if GIVEN:
+        return Path(str(request.param)).resolve(strict=True)
+    package: Path = request.getfixturevalue("small_package")
+    return package

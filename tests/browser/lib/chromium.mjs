@@ -1,0 +1,237 @@
+/**
+ * One headless Chromium with an empty profile, driven by the DevTools protocol over a pipe.
+ *
+ * The pipe (file descriptors 3 and 4, messages ended by a zero byte) needs no port and no library,
+ * and the browser ends by itself when this process does.
+ */
+
+import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-default-apps',
+  '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
+  '--mute-audio',
+  // Timers of a page nobody looks at would otherwise be slowed down.
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
+  // A package is complete in itself: whatever asks for another host must fail visibly.
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+  '--remote-debugging-pipe',
+];
+
+/** Helper processes may still write while they are being ended. */
+const REMOVE = { force: true, maxRetries: 10, recursive: true, retryDelay: 100 };
+
+/** The Chromium to use: `chosen`, ENCODER_CHROMIUM, or the first on PATH; null without one. */
+export async function findChromium(chosen) {
+  const named = chosen ?? process.env.ENCODER_CHROMIUM;
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const candidates = named
+    ? [named]
+    : NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
+  for (const path of candidates) {
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  return null;
+}
+
+/** Numbered commands out, answers and events in, over the two ends of the pipe. */
+class Connection {
+  #writer;
+  #pending = new Map();
+  #listeners = [];
+  #rest = Buffer.alloc(0);
+  #next = 1;
+  #closed = null;
+
+  constructor(writer, reader) {
+    this.#writer = writer;
+    reader.on('data', (data) => this.#receive(data));
+    for (const end of [reader, writer]) {
+      end.on('error', (error) => this.close(error.message));
+      end.on('close', () => this.close('Chromium closed the connection'));
+    }
+  }
+
+  /** Call `listener(method, params)` for every event. */
+  onEvent(listener) {
+    this.#listeners.push(listener);
+  }
+
+  send(method, params = {}, sessionId = undefined) {
+    if (this.#closed !== null) return Promise.reject(new Error(this.#closed));
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { method, resolve, reject });
+      this.#writer.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    });
+  }
+
+  close(reason) {
+    if (this.#closed !== null) return;
+    this.#closed = reason;
+    for (const { method, reject } of this.#pending.values()) {
+      reject(new Error(`${method}: ${reason}`));
+    }
+    this.#pending.clear();
+  }
+
+  #receive(data) {
+    this.#rest = Buffer.concat([this.#rest, data]);
+    for (let end = this.#rest.indexOf(0); end >= 0; end = this.#rest.indexOf(0)) {
+      const message = JSON.parse(this.#rest.subarray(0, end).toString('utf8'));
+      this.#rest = this.#rest.subarray(end + 1);
+      const waiting = this.#pending.get(message.id);
+      if (waiting === undefined) {
+        for (const listener of this.#listeners) listener(message.method, message.params ?? {});
+        continue;
+      }
+      this.#pending.delete(message.id);
+      if (message.error) waiting.reject(new Error(`${waiting.method}: ${message.error.message}`));
+      else waiting.resolve(message.result);
+    }
+  }
+}
+
+/** Text of what a page gave to console.error and friends. */
+function consoleText(args) {
+  return args.map((arg) => arg.description ?? String(arg.value ?? arg.type)).join(' ');
+}
+
+/**
+ * Start Chromium and open one empty page.
+ *
+ * @param {string} executable its path.
+ * @param {function({source: string, fatal: boolean, message: string}): void} onError called for
+ *   console errors, uncaught exceptions and failed loads.
+ * @param {function({source: string, message: string}): void} onWarning called for console warnings.
+ * @returns {Promise<{version: string, navigate: function, evaluate: function, lost: Promise<string>,
+ *   close: function, kill: function}>} `evaluate(expression)` awaits the expression's value; `lost`
+ *   resolves with the reason when the page can no longer answer; `kill()` is `close()` in a hurry,
+ *   for a process that is about to exit.
+ */
+export async function launch(executable, onError, onWarning) {
+  const profile = await mkdtemp(join(tmpdir(), 'encoder-browser-'));
+  const child = spawn(executable, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
+    // Its own process group, so that the whole family can be ended at once.
+    detached: true,
+    env: { ...process.env, XDG_CACHE_HOME: profile, XDG_CONFIG_HOME: profile },
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  let tail = '';
+  child.stderr.on('data', (data) => {
+    tail = (tail + data).slice(-2000);
+  });
+  const exited = new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', (error) => {
+      tail += error.message;
+      resolve();
+    });
+  });
+
+  let lose;
+  const lost = new Promise((resolve) => {
+    lose = resolve;
+  });
+  const killGroup = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // Already gone.
+    }
+  };
+  const connection = new Connection(child.stdio[3], child.stdio[4]);
+  exited.then(() => {
+    connection.close('Chromium is gone');
+    lose('Chromium ended by itself');
+  });
+  const close = async () => {
+    await Promise.race([connection.send('Browser.close').catch(() => {}), exited]);
+    const timer = setTimeout(killGroup, 5000);
+    await exited;
+    clearTimeout(timer);
+    killGroup();
+    await rm(profile, REMOVE);
+  };
+  const kill = () => {
+    killGroup();
+    rmSync(profile, REMOVE);
+  };
+
+  connection.onEvent((method, params) => {
+    if (method === 'Runtime.exceptionThrown') {
+      const { exception, text } = params.exceptionDetails;
+      onError({ source: 'page', fatal: true, message: exception?.description ?? text });
+    } else if (method === 'Runtime.consoleAPICalled') {
+      const message = consoleText(params.args);
+      if (params.type === 'error' || params.type === 'assert') {
+        onError({ source: 'console', fatal: false, message });
+      } else if (params.type === 'warning') {
+        onWarning({ source: 'console', message });
+      }
+    } else if (method === 'Log.entryAdded' && params.entry.level === 'error') {
+      const { text, url } = params.entry;
+      onError({ source: 'browser', fatal: false, message: url ? `${text} (${url})` : text });
+    } else if (method === 'Inspector.targetCrashed') {
+      lose('the page crashed');
+    }
+  });
+
+  try {
+    const version = await connection.send('Browser.getVersion');
+    const { targetInfos } = await connection.send('Target.getTargets');
+    const existing = targetInfos.find((target) => target.type === 'page');
+    const { targetId } =
+      existing ?? (await connection.send('Target.createTarget', { url: 'about:blank' }));
+    const { sessionId } = await connection.send('Target.attachToTarget', {
+      targetId,
+      flatten: true,
+    });
+    const send = (method, params) => connection.send(method, params, sessionId);
+    for (const domain of ['Page', 'Runtime', 'Log', 'Inspector']) await send(`${domain}.enable`);
+    const evaluate = async (expression) => {
+      const { result, exceptionDetails } = await send('Runtime.evaluate', {
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+      });
+      if (exceptionDetails) {
+        throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+      }
+      return result.value;
+    };
+    return {
+      version: version.product,
+      navigate: (url) => send('Page.navigate', { url }),
+      evaluate,
+      lost,
+      close,
+      kill,
+    };
+  } catch (error) {
+    killGroup();
+    await close();
+    throw new Error(`Chromium did not start: ${error.message}. It said: ${tail.trim()}`);
+  }
+}

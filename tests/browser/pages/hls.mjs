@@ -1,0 +1,61 @@
+/* hls.js behind the interface that session.mjs describes. */
+
+import { playlistName } from './manifest.mjs';
+
+export const version = Hls.version;
+
+// What hls.js tells of a slow machine, a full buffer or loads it cancelled itself; the package is
+// not at fault, and playback goes on. Anything else counts against the package, fatal or not.
+const HARMLESS = new Set([
+  'aborted',
+  'audioTrackLoadTimeOut',
+  'bufferFullError',
+  'bufferNudgeOnStall',
+  'bufferStalledError',
+  'fragLoadTimeOut',
+  'levelLoadTimeOut',
+  'manifestLoadTimeOut',
+]);
+
+export async function open(video, url, { pin, onError, onWarning }) {
+  const hls = new Hls({ autoStartLoad: false });
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    const reason = data.error?.message ?? data.reason ?? '';
+    const where = data.frag?.url ?? data.url ?? '';
+    const message = [data.details, reason, where].filter(Boolean).join(': ');
+    if (HARMLESS.has(data.details) && !data.fatal) onWarning({ source: 'player', message });
+    else onError({ source: 'player', fatal: data.fatal, message });
+  });
+  const parsed = new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
+  hls.loadSource(url);
+  hls.attachMedia(video);
+  await parsed;
+
+  const nameOf = (level) => playlistName(level.uri, url);
+  const indexOf = (id) => hls.levels.findIndex((level) => nameOf(level) === id);
+  if (pin !== undefined) hls.loadLevel = indexOf(pin.id);
+  hls.startLoad(0);
+  return {
+    variants: () =>
+      hls.levels.map((level) => ({
+        id: nameOf(level),
+        width: level.width,
+        height: level.height,
+        bandwidth: level.bitrate,
+        codecs: [level.videoCodec, level.audioCodec].filter(Boolean).join(','),
+        frame_rate: level.frameRate || null,
+      })),
+    audioTracks: () =>
+      hls.audioTracks.map((track) => ({
+        language: track.lang ?? null,
+        label: track.name ?? null,
+        codecs: track.audioCodec ?? null,
+        channels: track.channels === undefined ? null : Number.parseInt(track.channels, 10),
+      })),
+    active: () => (hls.currentLevel < 0 ? null : nameOf(hls.levels[hls.currentLevel])),
+    select: (id) => {
+      hls.currentLevel = indexOf(id);
+    },
+    close: () => hls.destroy(),
+  };
+}
