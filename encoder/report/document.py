@@ -6,35 +6,32 @@ null: the document never holds NaN or Infinity.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from fractions import Fraction
-from pathlib import Path
-from typing import Any
-
-from encoder.media.colour import Colour, Hdr
-from encoder.media.conform import Conform, Filter
-from encoder.media.ladder import Ladder, RateQualityPoint, Rung, Savings
+from encoder.media.ladder import Ladder, Rung, Savings
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.renditions import AudioRendition, Rendition
-from encoder.media.scores import METRICS, Pooled, RenditionScore
+from encoder.media.scores import RenditionScore
 from encoder.media.serial import fraction_text
-from encoder.media.shots import Shot
 from encoder.report.data import Cost, IngestResult
-from encoder.report.text import encodable
+from encoder.report.fields import (
+    audio_stream,
+    conform_chain,
+    master_file,
+    package_files,
+    path_text,
+    rate_quality,
+    scores,
+    shot_fields,
+    text_stream,
+    video_stream,
+)
+from encoder.report.plain import Plain, clean, number
 
 SCHEMA = "encoder.ingest/1"
 
-# More than any metric's own precision, and short enough to read.
-_DIGITS = 4
-_SSIM_DIGITS = 6
-
-Plain = dict[str, Any]
-
 
 def ingest_document(result: IngestResult) -> Plain:
-    """The result of an ingest as plain data, ready for :func:`json.dumps`.
+    """The result of an ingest as plain data, clean in every part.
 
     Raises:
         KeyError: when a rendition or audio track is not in the package.
@@ -42,12 +39,12 @@ def ingest_document(result: IngestResult) -> Plain:
     document = {
         "schema": SCHEMA,
         "master": _master(result.master),
-        "conform": {"frames": result.analysis.frames, **fields.conform(result.conform)},
-        "shots": [fields.shot(shot) for shot in result.analysis.shots],
+        "conform": {"frames": result.analysis.frames, **conform_chain(result.conform)},
+        "shots": [shot_fields(shot) for shot in result.analysis.shots],
         "ladder": _ladder(result.ladder),
         "renditions": [_rendition(one, result) for one in result.renditions.video],
         "audio": [_audio(one, result.package) for one in result.renditions.audio],
-        "package": _package(result.package),
+        "package": package_files(result.package),
         "cost": _cost(result.cost),
         "savings": _savings(result.ladder.savings),
         "warnings": list(result.warnings),
@@ -69,10 +66,10 @@ def ingest_document(result: IngestResult) -> Plain:
 
 def _master(master: Master) -> Plain:
     return {
-        **fields.master_file(master),
-        **fields.video_stream(master.video),
-        "audio": [fields.audio_stream(one) for one in master.audio],
-        "text": [fields.text_stream(one) for one in master.text],
+        **master_file(master),
+        **video_stream(master.video),
+        "audio": [audio_stream(one) for one in master.audio],
+        "text": [text_stream(one) for one in master.text],
         "defects": list(master.defects),
     }
 
@@ -105,8 +102,8 @@ def _ladder(ladder: Ladder) -> Plain:
         "frame_rate": fraction_text(ladder.frame_rate),
         "vmaf_model": ladder.vmaf_model,
         "rungs": [_rung(rung) for rung in ladder.rungs],
-        "trials": fields.points(ladder.trials),
-        "hull": fields.points(ladder.hull),
+        "trials": rate_quality(ladder.trials),
+        "hull": rate_quality(ladder.hull),
         "notes": list(ladder.notes),
     }
 
@@ -117,7 +114,7 @@ def _savings(savings: Savings | None) -> Plain | None:
     return {
         "reference_policy": savings.reference_policy,
         "bd_rate_vmaf": number(savings.bd_rate_vmaf),
-        "reference_points": fields.points(savings.reference_points),
+        "reference_points": rate_quality(savings.reference_points),
     }
 
 
@@ -132,13 +129,13 @@ def _rendition(rendition: Rendition, result: IngestResult) -> Plain:
         "height": rendition.height,
         "frame_rate": fraction_text(rendition.frame_rate),
         "frames": rendition.frames,
-        "path": fields.path(track.path),
+        "path": path_text(track.path),
         "bytes": track.bytes,
         "segments": track.segments,
         "average_bitrate": track.average_bitrate,
         "peak_bitrate": track.peak_bitrate,
         "against_expected": against_expected(rendition.id, result),
-        "scores": None if score is None else fields.scores(score, result.scores_folder),
+        "scores": None if score is None else scores(score, result.scores_folder / score.frames),
     }
 
 
@@ -178,7 +175,7 @@ def _audio(audio: AudioRendition, package: Package) -> Plain:
         "sample_rate": audio.sample_rate,
         "default": audio.default,
         "roles": list(audio.roles),
-        "path": fields.path(track.path),
+        "path": path_text(track.path),
         "bytes": track.bytes,
         "segments": track.segments,
         "average_bitrate": track.average_bitrate,
@@ -189,16 +186,6 @@ def _audio(audio: AudioRendition, package: Package) -> Plain:
             "true_peak": number(audio.loudness.true_peak),
         },
         "gain": number(audio.gain),
-    }
-
-
-def _package(package: Package) -> Plain:
-    return {
-        "path": fields.path(package.path),
-        "hls": fields.path(package.hls),
-        "dash": fields.path(package.dash),
-        "bytes": package.bytes,
-        "duration": seconds(max((t.duration for t in package.tracks), default=Fraction(0))),
     }
 
 

@@ -18,12 +18,12 @@ from encoder.report.text import encodable
 ERROR_SCHEMA = "encoder.error/1"
 
 # More than any measurement's own precision, and short enough to read.
-_DIGITS = 4
+DIGITS = 4
 
 Plain = dict[str, Any]
 
 
-def number(value: float | None, digits: int = _DIGITS) -> float | None:
+def number(value: float | None, digits: int = DIGITS) -> float | None:
     """A measured number, rounded; None when it does not exist or is not finite."""
     if value is None or not math.isfinite(value):
         return None
@@ -38,12 +38,19 @@ def seconds(time: Fraction) -> float:
 def clean(value: Any) -> Any:
     """The same with all text fit for UTF-8, and null for every number that is not finite."""
     if isinstance(value, dict):
-        return {encodable(key): clean(one) for key, one in value.items()}
+        return {_text(key): clean(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [clean(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return encodable(value) if isinstance(value, str) else value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(text: str) -> str:
+    try:
+        return encodable(text)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte, as YAML can spell
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def json_text(document: Plain) -> str:
