@@ -99,7 +99,9 @@ def _look(ffmpeg: Ffmpeg, path: Path, index: int, at: Fraction, limit: int) -> C
     # From the key frame before: where exactly the window lies does not matter.
     seek = ("-noaccurate_seek", "-ss", seconds_text(at)) if at > 0 else ()
     arguments = [*open_arguments(path, *seek), "-map", f"0:{index}"]
-    arguments += ["-frames:v", str(limit), "-vf", f"idet,metadata=mode=print:key={_KEY[:-1]}"]
+    # Luma as it is: the dither of a conversion to 8 bits looks like combing.
+    filters = f"extractplanes=y,idet,metadata=mode=print:key={_KEY[:-1]}"
+    arguments += ["-frames:v", str(limit), "-vf", filters]
     arguments += ["-fps_mode", "passthrough", "-f", "null", "-"]
     try:
         run(ffmpeg, arguments, on_line=count, log_level="level+info")

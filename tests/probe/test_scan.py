@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from encoder.ffmpeg.locate import Ffmpeg
+from encoder.media.master import Master
+from encoder.probe.conform import decide_conform
 from encoder.probe.probe import probe
 from encoder.probe.scan import PROGRESSIVE, Fields, judge
 
-from .clips import LOSSLESS, Pictures, conformed, make
+from .clips import LOSSLESS, Pictures, conformed, luma, make, numbered
 
 # Texture that moves fast enough to comb, and is fine enough to show it.
 MOVING = "mandelbrot=s=320x240:r=50:start_scale=2,scroll=h=0.02:v=0.005,format=yuv420p"
@@ -38,6 +41,11 @@ def test_verdicts(counts: dict[str, int], claimed: bool, expected: Fields) -> No
     assert judge(Counter(counts), claimed=claimed) == expected
 
 
+def replace_scan(master: Master) -> Master:
+    """The master as if its pictures were progressive."""
+    return replace(master, video=replace(master.video, scan="progressive"))
+
+
 def combing(pictures: Pictures) -> float:
     """How much lines differ from both their neighbours in the same direction."""
     lines = pictures.astype(float)
@@ -59,6 +67,10 @@ def test_interlaced_pictures_that_say_progressive(
     assert any("its pictures are interlaced" in defect for defect in master.defects)
     assert any("Deinterlaced" in change for change in conform.changes)
     assert len(pictures) == master.video.frames == 40
+    # The field that comes first is kept; with the wrong order it would be the other one.
+    woven = luma(ffmpeg, path, decide_conform(replace_scan(master)))
+    kept = np.s_[:, 0::2] if parity == "tff" else np.s_[:, 1::2]
+    assert np.array_equal(pictures[kept], woven[kept])
     whole = make(
         ffmpeg,
         tmp_path / "p.mkv",
@@ -90,3 +102,11 @@ def test_long_masters_are_looked_at_in_windows(ffmpeg: Ffmpeg, tmp_path: Path) -
     )
     master = probe(path, ffmpeg)
     assert (master.video.scan, master.video.parity) == ("interlaced", "tff")
+
+
+def test_flat_pictures_of_many_bits_are_not_taken_for_fields(
+    ffmpeg: Ffmpeg, tmp_path: Path
+) -> None:
+    path = make(ffmpeg, tmp_path / "v.mov", *numbered(size="96x64"), "-c:v", "v210")
+    video = probe(path, ffmpeg).video
+    assert (video.bit_depth, video.scan) == (10, "progressive")
