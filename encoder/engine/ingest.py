@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +40,9 @@ from encoder.media.shots import Analysis
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
 from encoder.report.document import ingest_document
 from encoder.report.html import render
+from encoder.report.plain import json_text
 from encoder.report.sizes import frame_bytes
+from encoder.report.verbs import published_package
 from encoder.report.worst import worst_frames
 from encoder.score.measure import Distorted
 
@@ -114,7 +116,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
                 analysis=analysis,
                 ladder=ladder,
                 renditions=renditions,
-                package=package,
+                package=replace(package, path=request.output),
                 scorecard=scorecard,
                 cost=_cost(pipeline),
                 made_by=_made_by(pipeline, request),
@@ -122,7 +124,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             ),
             folder,
         )
-        publish(folder, request.output, fingerprint, master.digest, _package_fields(document))
+        fields = {**published_package(package), "made_by": document["made_by"]}
+        publish(folder, request.output, fingerprint, master.digest, fields)
     return Outcome(document, False)
 
 
@@ -225,6 +228,7 @@ def _report(
                     result.scorecard,
                     vmaf,
                     folder=scratch,
+                    shots=result.analysis.shots,
                 )
         page = render(
             ReportData(
@@ -235,21 +239,11 @@ def _report(
             )
         )
         try:
-            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-            (folder / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
+            (folder / REPORT_JSON).write_text(json_text(document), encoding="utf-8")
             (folder / REPORT_HTML).write_text(page, encoding="utf-8")
         except OSError as error:
             raise cannot_write(request.output, error) from error
     return document
-
-
-def _package_fields(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "hls": document["package"]["hls"],
-        "dash": document["package"]["dash"],
-        "renditions": [{"id": one["id"], "path": one["path"]} for one in document["renditions"]],
-        "made_by": document["made_by"],
-    }
 
 
 def _cost(pipeline: Pipeline) -> Cost:
