@@ -156,9 +156,7 @@ def test_the_verbs_one_by_one_give_the_same_media(
     probed = json.loads(encoder("probe", master, "--json", cache=cache).stdout)
     assert probed["video"]["frames"] == document["master"]["frames"]
     analysis = json.loads(encoder("analyze", master, "--json", cache=cache).stdout)
-    assert [s["frames"]["start"] for s in analysis["shots"]] == [
-        s["start"] for s in document["shots"]
-    ]
+    assert [s["start"] for s in analysis["shots"]] == [s["start"] for s in document["shots"]]
     plot = tmp_path / "plot.svg"
     ladder = encoder(
         "ladder", master, "--effort", "quick", "--json", "--plot", plot, cache=cache
