@@ -31,13 +31,13 @@ def command(master: Path, policy_name: str, as_json: bool, common: Common) -> No
     encoder analyze master.mov --json > shots.json
     """
     from encoder.cli.tables import print_analysis
-    from encoder.media.serial import to_plain
+    from encoder.report.verbs import analysis_document
 
     policy = load(policy_name, None, None)
     with pipeline(common) as steps:
         found = steps.master(master)
         analysis = steps.analysis(found, steps.conform(found, policy))
     if as_json:
-        say_json("encoder.analysis/1", to_plain(analysis))
+        say_json(analysis_document(analysis))
     else:
         print_analysis(analysis)

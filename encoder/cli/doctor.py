@@ -17,36 +17,13 @@ def command(ctx: click.Context, ffmpeg: str | None, as_json: bool) -> int:
 
     Exit status 3 when something that the main job needs is missing.
     """
-    from rich.text import Text
-
-    from encoder.cli.tables import console, table
-    from encoder.engine.doctor import examine
+    from encoder.cli.tables import print_findings
+    from encoder.engine.doctor import doctor_document, examine, ready
 
     findings = examine(ffmpeg)
-    good = all(one.ok or not one.required for one in findings)
+    good = ready(findings)
     if as_json:
-        listed = [
-            {
-                "name": one.name,
-                "ok": one.ok,
-                "required": one.required,
-                "found": one.found,
-                "needed_for": one.needed_for,
-                "mend": one.mend,
-            }
-            for one in findings
-        ]
-        say_json("encoder.doctor/1", {"ok": good, "findings": listed})
+        say_json(doctor_document(findings))
     else:
-        made = table("", "", "", "found", "for")
-        made.show_header = False
-        for one in findings:
-            mark = "ok" if one.ok else "MISSING" if one.required else "without"
-            made.add_row(mark, one.name, Text(one.found), Text(one.needed_for))
-        out = console()
-        out.print(made)
-        for one in findings:
-            if not one.ok:
-                out.print(Text(f"{one.name}: {one.mend}"))
-        out.print(Text("Everything the main job needs is here." if good else "Not ready."))
+        print_findings(findings, good=good)
     return ExitCode.OK if good else ExitCode.ENVIRONMENT

@@ -78,6 +78,6 @@ def command(
         made = steps.renditions(found, conform, analysis, ladder, policy)
         document = save_renditions(made, found, output)
     if as_json:
-        say_json(document.pop("schema"), document)
+        say_json(document)
     else:
         print_renditions(made, output)

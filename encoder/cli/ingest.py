@@ -18,6 +18,7 @@ from encoder.cli.options import (
     pipeline,
     policy_option,
     preset_option,
+    say_json,
 )
 
 
@@ -65,11 +66,9 @@ def command(
     encoder ingest master.mov -o out/ --policy data-saver --score sampled
     encoder ingest master.mov -o out/ --codec av1 --json > result.json
     """
-    import json
-
     from encoder.cli.tables import print_ingest, print_plan
     from encoder.engine.ingest import Request, ingest
-    from encoder.engine.plan import plan
+    from encoder.engine.plan import plan, plan_document
 
     request = Request(
         master=master,
@@ -82,12 +81,15 @@ def command(
     )
     if dry_run:
         with pipeline(common) as steps:
-            steps_planned = plan(steps, request)
-        print_plan(steps_planned, as_json=as_json)
+            planned = plan(steps, request)
+        if as_json:
+            say_json(plan_document(planned))
+        else:
+            print_plan(planned)
         return
     with pipeline(common) as steps:
         outcome = ingest(steps, request)
     if as_json:
-        click.echo(json.dumps(outcome.document, ensure_ascii=False, indent=2, allow_nan=False))
+        say_json(outcome.document)
     else:
         print_ingest(outcome.document, output)

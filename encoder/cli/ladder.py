@@ -54,7 +54,7 @@ def command(
     encoder ladder master.mov --json > ladder.json
     """
     from encoder.cli.tables import print_ladder
-    from encoder.media.serial import to_plain
+    from encoder.report.verbs import ladder_document
 
     policy = load(policy_name, codec, preset)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
@@ -69,6 +69,6 @@ def command(
 
         save_ladder_plot(decided, plot)
     if as_json:
-        say_json("encoder.ladder/1", to_plain(decided))
+        say_json(ladder_document(decided))
     else:
         print_ladder(decided)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -90,52 +91,56 @@ def run(argv: Sequence[str]) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A character that the terminal's encoding lacks is escaped, as it is on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         outcome = cli.main(args=list(argv), prog_name="encoder", standalone_mode=False)
         sys.stdout.flush()
         return int(outcome) if isinstance(outcome, int) else ExitCode.OK
     except EncoderError as error:
-        return _failed(error, argv)
-    except click.UsageError as error:
-        error.show()
-        return ExitCode.USAGE
+        print(f"encoder: {error}", file=sys.stderr)
+        return _failed(argv, error.exit_code, error.what, error.where, error.why, error.hint)
     except click.ClickException as error:
         error.show()
-        return ExitCode.USAGE
+        return _failed(argv, ExitCode.USAGE, error.format_message().rstrip("."))
     except (click.Abort, KeyboardInterrupt):
-        print("encoder: interrupted; run the same command to go on", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        hint = "run the same command to go on"
+        print(f"encoder: interrupted; {hint}", file=sys.stderr)
+        return _failed(argv, ExitCode.INTERRUPTED, "Interrupted", hint=hint.capitalize())
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return ExitCode.OK
     except Exception:
         return _bug(argv)
+
+
+def _forget_output() -> None:
+    """Whoever read our output has gone; Python would complain again when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _failed(error: EncoderError, argv: Sequence[str]) -> int:
-    print(f"encoder: {error}", file=sys.stderr)
+def _failed(
+    argv: Sequence[str],
+    code: ExitCode,
+    what: str,
+    where: str = "",
+    why: str = "",
+    hint: str = "",
+) -> int:
+    """Tells a program that asked for JSON what standard error tells a person."""
     if "--json" in argv:
-        import json
+        from encoder.report.plain import failure, json_text
 
-        print(
-            json.dumps(
-                {
-                    "schema": "encoder.error/1",
-                    "exit_code": int(error.exit_code),
-                    "what": error.what,
-                    "where": error.where,
-                    "why": error.why,
-                    "hint": error.hint,
-                },
-                ensure_ascii=False,
-            )
-        )
-    return error.exit_code
+        try:
+            click.echo(json_text(failure(code, what, where, why, hint)).encode(), nl=False)
+        except BrokenPipeError:
+            _forget_output()
+    return code
 
 
 def _bug(argv: Sequence[str]) -> int:
@@ -152,14 +157,20 @@ def _bug(argv: Sequence[str]) -> int:
     )
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="encoder-bug-", suffix=".log", delete=False, encoding="utf-8"
+            "w",
+            prefix="encoder-bug-",
+            suffix=".log",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as log:
             log.write(text)
         where = f"what is needed to find it is in {log.name}"
     except OSError:
         where = text
-    print(f"encoder: a bug in encoder, not in your use of it; {where}", file=sys.stderr)
-    return ExitCode.BUG
+    what = "a bug in encoder, not in your use of it"
+    print(f"encoder: {what}; {where}", file=sys.stderr)
+    return _failed(argv, ExitCode.BUG, what.capitalize(), why=where)
 
 
 if __name__ == "__main__":

@@ -121,10 +121,8 @@ def load(policy_name: str, codec: str | None, preset: str | None) -> Policy:
     return load_policy(policy_name, codec=codec, preset=preset)
 
 
-def say_json(schema: str, fields: dict[str, Any]) -> None:
-    """Prints one JSON object to standard output."""
-    import json
+def say_json(document: dict[str, Any]) -> None:
+    """Prints one JSON object to standard output: as UTF-8, whatever the locale says."""
+    from encoder.report.plain import json_text
 
-    click.echo(
-        json.dumps({"schema": schema, **fields}, ensure_ascii=False, indent=2, allow_nan=False)
-    )
+    click.echo(json_text(document).encode(), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def command(
     from encoder.cli.tables import print_package
     from encoder.engine.folders import read_renditions
     from encoder.engine.publish import check_destination, publish, read_published, staging
-    from encoder.media.serial import to_plain
+    from encoder.report.verbs import package_document, published_package
 
     try:
         length = Fraction(segment_seconds)
@@ -50,16 +51,10 @@ def command(
     found = read_renditions(renditions)
     source = read_published(renditions)
     with pipeline(common) as steps, staging(output) as folder:
-        made = steps.package(found, folder, length)
-        listed = [{"id": t.id, "path": str(t.path)} for t in made.tracks if t.kind == "video"]
-        publish(
-            folder,
-            output,
-            "",
-            source.master_digest if source else "",
-            {"hls": str(made.hls), "dash": str(made.dash), "renditions": listed},
-        )
+        made = replace(steps.package(found, folder, length), path=output)
+        digest = source.master_digest if source else ""
+        publish(folder, output, "", digest, published_package(made))
     if as_json:
-        say_json("encoder.package/1", {**to_plain(made), "path": "."})
+        say_json(package_document(made))
     else:
         print_package(made, output)

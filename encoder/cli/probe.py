@@ -31,15 +31,13 @@ def command(master: Path, policy_name: str, as_json: bool, common: Common) -> No
     encoder probe master.mov --json | jq .video.frame_rate
     """
     from encoder.cli.tables import print_master
-    from encoder.media.serial import to_plain
+    from encoder.report.verbs import probe_document
 
     policy = load(policy_name, None, None)
     with pipeline(common) as steps:
         found = steps.master(master)
         conform = steps.conform(found, policy)
     if as_json:
-        fields = to_plain(found)
-        fields["video"]["display_aspect"] = to_plain(found.video.display_aspect)
-        say_json("encoder.probe/1", {**fields, "conform": to_plain(conform)})
+        say_json(probe_document(found, conform))
     else:
         print_master(found, conform)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from encoder.engine.events import Event, Notice, StageFinished, StageProgress, StageStarted
+from encoder.engine.events import (
+    Event,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+    event_document,
+)
 from encoder.errors import MachineError, printable
+from encoder.report.plain import json_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 # Without a terminal: the first line of a stage after this many seconds, then at doubling times.
 _FIRST_LINE_SECONDS = 2.0
-_KINDS = {
-    StageStarted: "stage_started",
-    StageProgress: "stage_progress",
-    StageFinished: "stage_finished",
-    Notice: "notice",
-}
 
 
 class Renderer:
@@ -66,13 +65,7 @@ class Renderer:
 
     def __call__(self, event: Event) -> None:
         if self._file is not None:
-            record = {
-                "schema": "encoder.event/1",
-                "event": _KINDS[type(event)],
-                "time": round(time.time(), 3),
-                **asdict(event),
-            }
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.write(json_line(event_document(event, time.time())))
         if self._live is not None:
             self._live.show(event)
 

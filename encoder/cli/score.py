@@ -61,7 +61,7 @@ def command(
     from encoder.cli.tables import print_scorecard
     from encoder.engine.folders import find_distorted
     from encoder.engine.publish import check_destination, publish, staging
-    from encoder.media.serial import to_plain
+    from encoder.report.verbs import scores_document
 
     policy = load(policy_name, None, None)
     files = find_distorted(distorted)
@@ -83,10 +83,6 @@ def command(
                 )
                 publish(folder, output, "", found.digest, {})
     if as_json:
-        fields = to_plain(card)
-        if output is None:
-            for one in fields["renditions"]:
-                one["frames"] = None
-        say_json("encoder.scores/1", fields)
+        say_json(scores_document(card, output))
     else:
         print_scorecard(card)

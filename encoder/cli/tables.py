@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
@@ -17,6 +16,7 @@ from rich.text import Text
 from encoder.errors import printable
 
 if TYPE_CHECKING:
+    from encoder.engine.doctor import Finding
     from encoder.engine.plan import PlannedStage
     from encoder.media.conform import Conform
     from encoder.media.ladder import Ladder
@@ -32,15 +32,34 @@ _PIPE_WIDTH = 120
 def console() -> Console:
     """Standard output; a pipe gets lines of a fixed width, so that they can be compared."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(
+        width=width,
+        highlight=False,
+        soft_wrap=not sys.stdout.isatty(),
+        # What is shown comes out of files: brackets in it are brackets.
+        markup=False,
+        emoji=False,
+    )
 
 
 def table(title: str, *columns: str) -> Table:
     """A table whose columns are right-aligned where their name starts with ``>``."""
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=printable(title) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in columns:
         made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return made
+
+
+def row(made: Table, *cells: str) -> None:
+    """Adds a row, whatever is in the names and titles that it shows."""
+    made.add_row(*(line(cell) for cell in cells))
+
+
+def line(text: str) -> Text:
+    """Text on one line, safe for a terminal."""
+    return Text(printable(text))
 
 
 def bitrate(value: int | None) -> str:
@@ -86,7 +105,8 @@ def print_ingest(document: dict[str, Any], output: Path) -> None:
     for one in document["renditions"]:
         scores = one["scores"] or {}
         promised = expected.get(one["id"])
-        made.add_row(
+        row(
+            made,
             one["id"],
             f"{one['width']}x{one['height']}",
             bitrate(one["average_bitrate"]),
@@ -109,11 +129,11 @@ def print_ingest(document: dict[str, Any], output: Path) -> None:
                 f"{abs(change):.1f}% {word} bits than {savings['reference_policy']} at equal VMAF "
                 "(BD-rate of the trials)"
             )
-        out.print(Text(said))
+        out.print(line(said))
     size = document["package"]["bytes"] / 1e6
     out.print(
-        Text(
-            f"{printable(str(output / document['package']['hls']))}, "
+        line(
+            f"{output / document['package']['hls']}, "
             f"{document['package']['dash']}, report.html: {size:.1f} MB"
         )
     )
@@ -126,19 +146,11 @@ def _score(scores: dict[str, Any], metric: str, pooling: str, digits: int) -> st
     return f"{value[pooling]:.{digits}f}"
 
 
-def print_plan(stages: Sequence[PlannedStage], *, as_json: bool) -> None:
+def print_plan(stages: Sequence[PlannedStage]) -> None:
     """What a dry run found."""
-    if as_json:
-        listed = [
-            {"stage": s.stage, "state": s.state, "why": s.why, "command": s.command} for s in stages
-        ]
-        sys.stdout.write(
-            json.dumps({"schema": "encoder.plan/1", "stages": listed}, indent=2) + "\n"
-        )
-        return
     made = table("", "stage", "state", "why", "command")
     for one in stages:
-        made.add_row(one.stage, one.state, Text(one.why), Text(one.command))
+        row(made, one.stage, one.state, one.why, one.command)
     console().print(made)
 
 
@@ -148,47 +160,46 @@ def print_master(master: Master, conform: Conform) -> None:
     facts = table("", "", "")
     facts.show_header = False
     for name, value in (
-        ("file", printable(str(master.path))),
+        ("file", str(master.path)),
         ("container", master.container),
         ("size", f"{master.size:,} bytes"),
         ("duration", seconds(master.duration)),
         ("starts at", seconds(master.start)),
         ("bitrate", bitrate(master.bitrate)),
         ("sha256", master.digest),
-        *((f"tag {name}", printable(value)) for name, value in master.tags),
+        *((f"tag {name}", value) for name, value in master.tags),
     ):
-        facts.add_row(name, Text(value))
+        row(facts, name, value)
     out.print(facts)
     video = table("Video", "", "")
     video.show_header = False
     for name, value in _video_facts(master.video):
-        video.add_row(name, Text(value))
+        row(video, name, value)
     out.print(video)
     if master.audio:
         audio = table("Audio", ">stream", "codec", "layout", ">rate", ">bitrate", "language", "")
         for one in master.audio:
-            audio.add_row(
+            row(
+                audio,
                 str(one.index),
                 f"{one.codec} {one.profile}".strip(),
                 one.layout,
                 f"{one.sample_rate} Hz",
                 bitrate(one.bitrate),
                 one.language,
-                Text(printable(", ".join((*one.disposition, one.title)).strip(", "))),
+                ", ".join((*one.disposition, one.title)).strip(", "),
             )
         out.print(audio)
     if master.text:
         text = table("Text", ">stream", "codec", "language", "")
         for track in master.text:
             said = ", ".join((*track.disposition, track.title)).strip(", ")
-            text.add_row(str(track.index), track.codec, track.language, Text(printable(said)))
+            row(text, str(track.index), track.codec, track.language, said)
         out.print(text)
     if master.chapters:
         chapters = table("Chapters", ">from", ">to", "title")
         for chapter in master.chapters:
-            chapters.add_row(
-                seconds(chapter.start), seconds(chapter.end), Text(printable(chapter.title))
-            )
+            row(chapters, seconds(chapter.start), seconds(chapter.end), chapter.title)
         out.print(chapters)
     for heading, lines in (
         ("Left out", [_left_out(v) for v in master.other_video] + list(master.other)),
@@ -197,8 +208,8 @@ def print_master(master: Master, conform: Conform) -> None:
     ):
         if lines:
             out.print(Text(heading, style="italic"))
-            for line in lines:
-                out.print(Text(f"  {printable(line)}"))
+            for one_line in lines:
+                out.print(line(f"  {one_line}"))
 
 
 def _left_out(video: VideoStream) -> str:
@@ -262,7 +273,8 @@ def print_analysis(analysis: Analysis) -> None:
     )
     for number, shot in enumerate(analysis.shots):
         c = shot.complexity
-        made.add_row(
+        row(
+            made,
             str(number),
             str(shot.frames.start),
             str(shot.frames.end),
@@ -294,23 +306,24 @@ def print_ladder(ladder: Ladder) -> None:
     for rung in ladder.rungs:
         crfs = sorted(set(rung.crf_per_shot))
         crf = "-" if not crfs else f"{crfs[0]:g}" if len(crfs) == 1 else f"{crfs[0]:g}-{crfs[-1]:g}"
-        made.add_row(
+        row(
+            made,
             rung.id,
             f"{rung.width}x{rung.height}",
             crf,
             bitrate(rung.expected.average_bitrate if rung.expected else rung.target_bitrate),
             f"{rung.expected.vmaf:.1f}" if rung.expected else "-",
             bitrate(rung.max_bitrate),
-            Text(rung.why),
+            rung.why,
         )
     out.print(made)
     for note in ladder.notes:
-        out.print(Text(note))
+        out.print(line(note))
     savings = ladder.savings
     if savings is not None and savings.bd_rate_vmaf is not None:
         word = "fewer" if savings.bd_rate_vmaf < 0 else "more"
         out.print(
-            Text(
+            line(
                 f"{abs(savings.bd_rate_vmaf):.1f}% {word} bits than {savings.reference_policy} at "
                 "equal VMAF (BD-rate of the trials)"
             )
@@ -322,7 +335,8 @@ def print_renditions(renditions: RenditionSet, output: Path) -> None:
     out = console()
     made = table("", "rendition", "codec", ">size", ">frames", ">IDR frames", ">bytes")
     for one in renditions.video:
-        made.add_row(
+        row(
+            made,
             one.id,
             one.codec,
             f"{one.width}x{one.height}",
@@ -331,11 +345,17 @@ def print_renditions(renditions: RenditionSet, output: Path) -> None:
             f"{one.path.stat().st_size:,}",
         )
     for track in renditions.audio:
-        made.add_row(
-            track.id, track.codec, f"{track.channels} ch", "", "", f"{track.path.stat().st_size:,}"
+        row(
+            made,
+            track.id,
+            track.codec,
+            f"{track.channels} ch",
+            "",
+            "",
+            f"{track.path.stat().st_size:,}",
         )
     out.print(made)
-    out.print(Text(printable(str(output))))
+    out.print(line(str(output)))
 
 
 def print_package(package: Package, output: Path) -> None:
@@ -343,7 +363,8 @@ def print_package(package: Package, output: Path) -> None:
     out = console()
     made = table("", "track", "codec", ">average", ">peak", ">segments", ">bytes")
     for track in package.tracks:
-        made.add_row(
+        row(
+            made,
             track.id,
             track.codec_string,
             bitrate(track.average_bitrate),
@@ -352,7 +373,7 @@ def print_package(package: Package, output: Path) -> None:
             f"{track.bytes:,}",
         )
     out.print(made)
-    out.print(Text(f"{printable(str(output / package.hls))}, {package.dash}"))
+    out.print(line(f"{output / package.hls}, {package.dash}"))
 
 
 def print_scorecard(card: Scorecard) -> None:
@@ -374,7 +395,8 @@ def print_scorecard(card: Scorecard) -> None:
         for score in one.metrics:
             digits = 4 if score.metric == "ssim" else 2
             pooled = score.title
-            made.add_row(
+            row(
+                made,
                 one.rendition,
                 score.metric,
                 score.model,
@@ -392,3 +414,18 @@ def print_scorecard(card: Scorecard) -> None:
                 str(one.every),
             )
     console().print(made)
+
+
+def print_findings(findings: Sequence[Finding], *, good: bool) -> None:
+    """What the machine can do, and how to mend what it cannot."""
+    made = table("", "", "", "found", "for")
+    made.show_header = False
+    for one in findings:
+        mark = "ok" if one.ok else "MISSING" if one.required else "without"
+        row(made, mark, one.name, one.found, one.needed_for)
+    out = console()
+    out.print(made)
+    for one in findings:
+        if not one.ok:
+            out.print(line(f"{one.name}: {one.mend}"))
+    out.print(line("Everything the main job needs is here." if good else "Not ready."))

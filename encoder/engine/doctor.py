@@ -6,16 +6,20 @@ import os
 import platform
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from encoder.engine.store import ENVIRONMENT_VARIABLE, Store, default_root
 from encoder.errors import EncoderError
 from encoder.ffmpeg.locate import Capabilities, Ffmpeg, capabilities, locate
 from encoder.ffmpeg.process import ProcessFailed, run
 from encoder.ladder.decide import VMAF_MODEL
+
+SCHEMA = "encoder.doctor/1"
 
 _USE_OURS = "leave out --ffmpeg and ENCODER_FFMPEG to use the FFmpeg that came with the install"
 _ENCODERS = (
@@ -46,6 +50,20 @@ class Finding:
     found: str
     needed_for: str
     mend: str
+
+
+def ready(findings: Sequence[Finding]) -> bool:
+    """Whether everything is there that the main job needs."""
+    return all(one.ok or not one.required for one in findings)
+
+
+def doctor_document(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The findings as one JSON object."""
+    return {
+        "schema": SCHEMA,
+        "ok": ready(findings),
+        "findings": [asdict(one) for one in findings],
+    }
 
 
 def examine(choice: str | None) -> tuple[Finding, ...]:

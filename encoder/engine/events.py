@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from encoder.report.plain import number
 
 Stage = Literal["probe", "analyze", "ladder", "encode", "audio", "package", "score", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -59,7 +61,27 @@ class Notice:
 
 
 Event = StageStarted | StageProgress | StageFinished | Notice
+_KINDS: dict[type[Event], str] = {
+    StageStarted: "stage_started",
+    StageProgress: "stage_progress",
+    StageFinished: "stage_finished",
+    Notice: "notice",
+}
+SCHEMA = "encoder.event/1"
 Emit = Callable[[Event], None]
+
+
+def event_document(event: Event, time: float) -> dict[str, Any]:
+    """An event as one object of the NDJSON stream; ``time`` is in seconds since 1970 (UTC)."""
+    return {
+        "schema": SCHEMA,
+        "event": _KINDS[type(event)],
+        "time": round(time, 3),
+        **{
+            name: number(value) if isinstance(value, float) else value
+            for name, value in asdict(event).items()
+        },
+    }
 
 
 def silent(event: Event) -> None:

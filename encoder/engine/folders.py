@@ -21,13 +21,13 @@ from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
 from encoder.media.renditions import RenditionSet
-from encoder.media.serial import from_plain, to_plain
+from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
+from encoder.report.plain import json_text
+from encoder.report.verbs import LADDER_SCHEMA, RENDITIONS_SCHEMA, renditions_document
 from encoder.score.measure import Distorted
 
 RENDITIONS = "renditions.json"
-RENDITIONS_SCHEMA = "encoder.renditions/1"
-LADDER_SCHEMA = "encoder.ladder/1"
 
 
 def read_ladder(path: Path, conform: Conform, analysis: Analysis) -> Ladder:
@@ -91,9 +91,8 @@ def save_renditions(renditions: RenditionSet, master: Master, output: Path) -> d
                 shutil.copyfile(track.path, folder / f"{track.id}.mp4")
                 audio.append(replace(track, path=Path(f"{track.id}.mp4")))
             own = replace(renditions, video=tuple(video), audio=tuple(audio))
-            document = {"schema": RENDITIONS_SCHEMA, **to_plain(own)}
-            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-            (folder / RENDITIONS).write_text(text + "\n", encoding="utf-8")
+            document = renditions_document(own)
+            (folder / RENDITIONS).write_text(json_text(document), encoding="utf-8")
         except OSError as error:
             raise cannot_write(output, error) from error
         publish(folder, output, "", master.digest, {})

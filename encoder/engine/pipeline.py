@@ -18,6 +18,7 @@ from encoder.encode.keyframes import gop_frames, plan_gops
 from encoder.encode.video import encode_rungs
 from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageProgress, StageStarted
 from encoder.engine.store import Entry, Store, key_of
+from encoder.errors import MasterError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ladder.decide import VMAF_MODEL, EffortName, decide_ladder, measure_title, trial_sizes
 from encoder.ladder.policy import load_policy
@@ -35,6 +36,7 @@ from encoder.package.package import package
 from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
 from encoder.probe.probe import probe
+from encoder.probe.refusal import check_path
 from encoder.score.measure import Distorted, measure
 
 T = TypeVar("T")
@@ -172,11 +174,13 @@ class Pipeline:
         return master
 
     def _digest(self, path: Path) -> str:
-        """The content's digest, remembered for a file that did not change since."""
-        try:
-            stat = path.stat()
-        except OSError:
-            return digest_file(path)
+        """The content's digest, remembered for a file that did not change since.
+
+        Raises:
+            MasterError: when it cannot be read.
+        """
+        check_path(path)
+        stat = path.stat()
         key = key_of(
             {
                 "path": str(path.absolute()),
@@ -186,7 +190,15 @@ class Pipeline:
         entry = self.store.find("digest", key)
         if entry is not None:
             return str(entry.value)
-        digest = digest_file(path)
+        try:
+            digest = digest_file(path)
+        except OSError as error:
+            raise MasterError(
+                "The master cannot be read",
+                where=str(path),
+                why=error.strerror or str(error),
+                hint="Check the disk that it lies on",
+            ) from error
         with self.store.work() as folder:
             self.store.save("digest", key, folder, digest)
         return digest

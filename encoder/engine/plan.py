@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from encoder.engine.events import Stage
 from encoder.engine.ingest import Request
 from encoder.engine.pipeline import Pipeline, WouldRun
 from encoder.engine.publish import check_destination, check_other_master
 
+SCHEMA = "encoder.plan/1"
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
     """A stage of the plan.
 
-    ``state`` is ``cached``, ``to do`` or ``to do once the stages before it are done``; ``why``
-    says what it rests on, ``command`` does this stage alone.
+    ``state`` is ``cached`` or ``to do``; ``why`` says what that rests on, ``command`` does this
+    stage alone, quoted for a shell.
     """
 
     stage: Stage
     state: str
     why: str
     command: str
+
+
+def plan_document(stages: Sequence[PlannedStage]) -> dict[str, Any]:
+    """The plan as one JSON object."""
+    return {"schema": SCHEMA, "stages": [asdict(one) for one in stages]}
 
 
 def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
@@ -70,7 +81,7 @@ def _state(states: dict[Stage, tuple[str, str]], stage: Stage) -> tuple[str, str
 
 
 def _command(stage: Stage, request: Request) -> str:
-    master, output = str(request.master), str(request.output)
+    master, output = _operand(request.master), _operand(request.output)
     policy = ["--policy", request.policy.name]
     argv = {
         "probe": ["probe", master],
@@ -81,4 +92,20 @@ def _command(stage: Stage, request: Request) -> str:
         "package": ["package", "renditions", "-o", output],
         "score": ["score", master, output],
     }[stage]
-    return shlex.join(["encoder", *argv])
+    return " ".join(_quoted(one) for one in ("encoder", *argv))
+
+
+def _operand(path: Path) -> str:
+    """A path that is not taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def _quoted(argument: str) -> str:
+    """One argument for bash and zsh, in printable characters whatever is in it."""
+    if argument.isprintable():
+        return shlex.quote(argument)
+    plain = "".join(f"\\{c}" if c in "\\'" else c for c in argument)
+    written = "".join(
+        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c)) for c in plain
+    )
+    return f"$'{written}'"

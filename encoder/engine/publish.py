@@ -18,8 +18,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from encoder.errors import MachineError, UsageError
+from encoder.report.plain import json_text
 
-SCHEMA = "encoder.package/1"
+SCHEMA = "encoder.published/1"
 MANIFEST = "package.json"
 
 
@@ -47,6 +48,19 @@ def read_published(folder: Path) -> Published | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def published_document(
+    fingerprint: str, master_digest: str, files: dict[str, int], fields: dict[str, Any]
+) -> dict[str, Any]:
+    """What a published folder will say of itself; ``fields`` are those of its kind."""
+    return {
+        "schema": SCHEMA,
+        "fingerprint": fingerprint,
+        "master_digest": master_digest,
+        **fields,
+        "files": files,
+    }
 
 
 def is_intact(folder: Path, published: Published) -> bool:
@@ -178,15 +192,8 @@ def publish(
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        data = {
-            "schema": SCHEMA,
-            "fingerprint": fingerprint,
-            "master_digest": master_digest,
-            **fields,
-            "files": files,
-        }
-        text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        data = published_document(fingerprint, master_digest, files, fields)
+        (folder / MANIFEST).write_text(json_text(data), encoding="utf-8")
         for name in (*files, MANIFEST):
             _sync(folder / name)
         _sync(folder)

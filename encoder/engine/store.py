@@ -51,7 +51,8 @@ def key_of(inputs: Mapping[str, object]) -> str:
     step runs (workers, paths, verbosity) is left out by whoever calls.
     """
     text = "\n".join(f"{name}={to_json(inputs[name])}" for name in sorted(inputs))
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+    # Names of files may hold bytes that are no UTF-8.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 class Store:
@@ -99,7 +100,8 @@ class Store:
             entry = {"schema": _SCHEMA, "step": step, "key": key, "files": files, "value": plain}
             written = work / "entry.json"
             with written.open("w", encoding="utf-8") as file:
-                json.dump(entry, file, ensure_ascii=False)
+                # ASCII keeps what is no UTF-8 in the name of a file, to be read back as it was.
+                json.dump(entry, file, ensure_ascii=True)
                 file.flush()
                 os.fsync(file.fileno())
             folder = self._folder(step, key)

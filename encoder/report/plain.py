@@ -12,7 +12,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from encoder.errors import EncoderError, ExitCode
+from encoder.errors import ExitCode
 from encoder.report.text import encodable
 
 ERROR_SCHEMA = "encoder.error/1"
@@ -63,13 +63,11 @@ def json_line(document: Plain) -> str:
     return json.dumps(clean(document), allow_nan=False) + "\n"
 
 
-def error_document(error: EncoderError) -> Plain:
-    """Why a verb did not do what it was asked, schema ``encoder.error/1``."""
-    return failure(error.exit_code, error.what, error.where, error.why, error.hint)
-
-
 def failure(code: ExitCode, what: str, where: str = "", why: str = "", hint: str = "") -> Plain:
-    """As :func:`error_document`, for what ended the process otherwise."""
+    """Why a verb did not do what it was asked, schema ``encoder.error/1``.
+
+    The parts are those of :class:`encoder.errors.EncoderError`.
+    """
     return {
         "schema": ERROR_SCHEMA,
         "exit_code": int(code),
