@@ -123,7 +123,8 @@ function readArguments(argv) {
 async function within(promise, seconds, what) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took more than ${seconds} s`)), seconds * 1e3);
+    const give = () => reject(new Error(`${what} took more than ${seconds} s`));
+    timer = setTimeout(give, seconds * 1000);
   });
   try {
     return await Promise.race([promise, late]);
@@ -182,8 +183,9 @@ async function playWith(name, folder, executable, options, live) {
     } catch (error) {
       problems.push(error.message);
     }
-    const record = browser.evaluate('({ ...window.session.record, result: window.session.result })');
-    seen = await within(Promise.race([record, lost]), 10, 'asking the page').catch(() => ({}));
+    const asked = '({ ...window.session.record, result: window.session.result })';
+    const answer = Promise.race([browser.evaluate(asked), lost]);
+    seen = await within(answer, 10, 'asking the page').catch(() => ({}));
   } finally {
     if (browser !== null) {
       await browser.close();
@@ -223,9 +225,9 @@ function describe(run) {
   for (const key of ['rungs', 'seeks', 'through']) {
     if (run[key]) lines.push(`     ${key}: ${run[key].length} done`);
   }
-  for (const text of run.problems) lines.push(`     problem: ${text}`);
-  for (const { source, message } of run.errors) lines.push(`     error (${source}): ${message}`);
-  for (const { source, message } of run.warnings) lines.push(`     warning (${source}): ${message}`);
+  const told = (kind) => ({ source, message }) => `     ${kind} (${source}): ${message}`;
+  lines.push(...run.problems.map((text) => `     problem: ${text}`));
+  lines.push(...run.errors.map(told('error')), ...run.warnings.map(told('warning')));
   return lines.join('\n');
 }
 
@@ -239,7 +241,8 @@ async function main(argv) {
   if (info === null || !info.isDirectory()) {
     throw new Refusal(2, `${options.folder}: not a folder`);
   }
-  if (!['hls.js', 'dashjs', 'shaka-player'].every((n) => existsSync(join(HERE, 'node_modules', n)))) {
+  const libraries = ['hls.js', 'dashjs', 'shaka-player'];
+  if (!libraries.every((library) => existsSync(join(HERE, 'node_modules', library)))) {
     throw new Refusal(3, `the players are not installed: run "npm ci" in ${HERE}`);
   }
   const executable = await findChromium(options.chromium);

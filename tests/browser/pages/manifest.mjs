@@ -112,7 +112,8 @@ async function readDash(url) {
   const rungs = [];
   const rates = [];
   let audio = false;
-  for (const representation of document.querySelectorAll('Period > AdaptationSet > Representation')) {
+  const representations = document.querySelectorAll('Period > AdaptationSet > Representation');
+  for (const representation of representations) {
     const set = representation.parentElement;
     const get = (name) => representation.getAttribute(name) ?? set.getAttribute(name) ?? '';
     const kind = get('contentType') || get('mimeType').split('/')[0];

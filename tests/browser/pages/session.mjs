@@ -1,8 +1,9 @@
 /**
  * What is done with every player, and what is looked at while it plays.
  *
- * A player comes as an adapter: `version`, and `open(video, url, {family, pin, onError, onWarning})`,
- * which resolves when the renditions are known, to
+ * A player comes as an adapter: `version`, and
+ * `open(video, url, {family, pin, onError, onWarning})`, which resolves when the renditions are
+ * known, to
  *
  * - `variants()`: [{id, width, height, bandwidth, codecs, frame_rate}], one per video rendition,
  *   `id` being the name the manifest gives it,
@@ -12,8 +13,8 @@
  * - `close()`.
  *
  * `family` is the only video codec ("avc1") that may be used, where the player would choose one
- * itself; `pin` the only variant (one of `variants()`) from the first byte on. Times are seconds, as
- * in the media element.
+ * itself; `pin` the only variant (one of `variants()`) from the first byte on. Times are seconds,
+ * as in the media element.
  */
 
 import { readManifest } from './manifest.mjs';
@@ -323,7 +324,8 @@ export function install(adapter) {
         const known = new Set(result.variants.map((variant) => variant.id));
         result.variants.push(...rungs.filter((rung) => !known.has(rung.id)));
         if (options.rungs && rungs.length > 0) {
-          result.rungs = [...(result.rungs ?? []), ...(await switchRungs(take, rungs, options.rate))];
+          const switches = await switchRungs(take, rungs, options.rate);
+          result.rungs = [...(result.rungs ?? []), ...switches];
         }
       });
     }
