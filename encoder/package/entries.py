@@ -9,14 +9,7 @@ from urllib.parse import quote
 from encoder.media.package import PackagedTrack, Segment, Track
 from encoder.media.renditions import AudioRendition, Rendition
 
-# DASH's names (urn:mpeg:dash:role:2011) for what FFmpeg's dispositions call otherwise.
-_ROLES = {
-    "clean_effects": "supplementary",
-    "comment": "commentary",
-    "descriptions": "description",
-    "hearing_impaired": "enhanced-audio-intelligibility",
-    "visual_impaired": "description",
-}
+# urn:mpeg:dash:role:2011 (ISO/IEC 23009-1, 5.8.5.5), as far as it is about sound.
 _DASH_ROLES = frozenset(
     {
         "alternate",
@@ -54,9 +47,8 @@ class AudioEntry:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Its roles in DASH's words, those that are not DASH's left out."""
-        names = (_ROLES.get(role, role) for role in self.rendition.roles)
-        return tuple(dict.fromkeys(name for name in names if name in _DASH_ROLES))
+        """Its roles that DASH knows."""
+        return tuple(role for role in self.rendition.roles if role in _DASH_ROLES)
 
 
 Entry = VideoEntry | AudioEntry

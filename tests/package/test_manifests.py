@@ -32,7 +32,7 @@ AUDIO = [
     sound("en-2ch", "en", "English", default=True, source=1),
     sound("en-6ch", "en", "English", channels=6, average=384_000, source=1),
     sound("en-ad-2ch", "en", "English (described)", roles=("description",), source=3),
-    sound("en-talk-2ch", "en", 'The "talk"', roles=("comment",), source=4),
+    sound("en-talk-2ch", "en", 'The "talk"', roles=("commentary", "unheard-of"), source=4),
 ]
 AV1 = [
     rung("av1-1080p", (1920, 1080), 2_600_000, codec="av01.0.08M.08"),
