@@ -18,7 +18,7 @@ class SvtAv1:
     crf_range: tuple[float, float] = (16.0, 63.0)
     # SVT-AV1 takes quarter steps of CRF; half a step moves the rate by less than can be measured.
     crf_step: float = 1.0
-    trial_crfs: tuple[float, ...] = (22.0, 32.0, 43.0, 55.0)
+    trial_span: tuple[float, float] = (22.0, 54.0)
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libsvtav1."""

@@ -36,8 +36,8 @@ class EncodeSettings:
 class Codec(Protocol):
     """What the program must know of a codec and its encoder.
 
-    ``crf_range`` is the sensible span of the quality scale, best first; ``trial_crfs`` are values
-    across it at which trials tell most.
+    ``crf_range`` is the sensible part of the quality scale, best first; ``trial_span`` the part of
+    it over which trials are spread.
     """
 
     @property
@@ -65,8 +65,8 @@ class Codec(Protocol):
         """The finest step of CRF that the encoder heeds."""
 
     @property
-    def trial_crfs(self) -> tuple[float, ...]:
-        """CRFs for trials, best first."""
+    def trial_span(self) -> tuple[float, float]:
+        """The lowest and the highest CRF of trials."""
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """FFmpeg's output options for the encode, as ffmpeg-python takes them.

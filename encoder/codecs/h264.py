@@ -32,7 +32,7 @@ class X264:
     default_preset: str = "medium"
     crf_range: tuple[float, float] = (14.0, 44.0)
     crf_step: float = 0.5
-    trial_crfs: tuple[float, ...] = (18.0, 24.0, 30.0, 36.0)
+    trial_span: tuple[float, float] = (19.0, 37.0)
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libx264."""

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 # Raised when a step comes to give another result for the same inputs.
 _STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio": "audio"}
-_VERSIONS = {"probe": 1, "analyze": 1, "trials": 1, "encode": 1, "audio": 1, "score": 1}
+_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 1, "audio": 1, "score": 1}
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -38,23 +37,23 @@ class Effort:
     """How much is spent on the decision.
 
     ``share`` of the title is tried, within ``least`` and ``most`` seconds; VMAF is taken on every
-    ``every``-th frame; ``density`` CRFs are put between each two of the codec's trial CRFs, and
-    of the resolutions every ``stride``-th is tried (always the largest and the smallest).
+    ``every``-th frame; ``crfs`` is how many are tried at each resolution, and of the resolutions
+    every ``stride``-th is (always the largest and the smallest).
     """
 
     share: float
     least: float
     most: float
     every: int
-    density: int
+    crfs: int
     stride: int
 
 
 EFFORTS: dict[EffortName, Effort] = {
-    "quick": Effort(0.05, 4, 8, 4, 0, 2),
-    "standard": Effort(0.10, 8, 20, 3, 0, 1),
-    "thorough": Effort(0.25, 12, 60, 2, 1, 1),
-    "exhaustive": Effort(1.0, 0, float("inf"), 1, 2, 1),
+    "quick": Effort(share=0.05, least=4, most=8, every=5, crfs=2, stride=2),
+    "standard": Effort(share=0.08, least=6, most=16, every=4, crfs=3, stride=1),
+    "thorough": Effort(share=0.25, least=12, most=60, every=2, crfs=5, stride=1),
+    "exhaustive": Effort(share=1.0, least=0, most=float("inf"), every=1, crfs=10, stride=1),
 }
 
 
@@ -103,7 +102,7 @@ def measure_title(
         ffmpeg, master, conform, windows, folder, on_progress=report("taking the sample", taken)
     )
     sizes = trial_sizes(conform, policy, effort.stride)
-    crfs = _dense(codec.trial_crfs, effort.density)
+    crfs = spread(codec.trial_span, effort.crfs)
     trials = run_trials(
         ffmpeg,
         sample,
@@ -181,12 +180,10 @@ def decide_ladder(
     )
 
 
-def _dense(crfs: Sequence[float], density: int) -> tuple[float, ...]:
-    values = [crfs[0]]
-    for low, high in pairwise(crfs):
-        step = (high - low) / (density + 1)
-        values += [round(low + step * n, 2) for n in range(1, density + 2)]
-    return tuple(values)
+def spread(span: tuple[float, float], count: int) -> tuple[float, ...]:
+    """CRFs at even distances over a span, its ends among them; rounded to halves."""
+    low, high = span
+    return tuple(round(2 * (low + (high - low) * n / (count - 1))) / 2 for n in range(count))
 
 
 def _rung(policy: Policy, shots: int, number: int, point: RateQualityPoint, why: str) -> Rung:

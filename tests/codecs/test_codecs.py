@@ -59,8 +59,7 @@ def test_a_codec_is_consistent(name: str) -> None:
     codec = codec_named(name)
     low, high = codec.crf_range
     assert low < high
-    assert list(codec.trial_crfs) == sorted(codec.trial_crfs)
-    assert all(low <= crf <= high for crf in codec.trial_crfs)
+    assert low <= codec.trial_span[0] < codec.trial_span[1] <= high
     assert codec.default_preset in codec.presets
     assert check_preset(codec, codec.default_preset) == codec.default_preset
 

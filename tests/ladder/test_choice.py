@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder.ladder.choose import choose_rungs
+from encoder.ladder.decide import spread
 from encoder.ladder.policy import load_policy
 from encoder.ladder.surface import candidates, fit, upper_hull
 from encoder.media.ladder import RateQualityPoint
@@ -136,3 +137,8 @@ def test_crf_for_rate_inverts_the_curve() -> None:
     for wanted in (300_000, 1_000_000, 3_000_000):
         crf = curve.crf_for_rate(wanted, 14.0, 44.0)
         assert curve.at(crf).bitrate == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(2, (19, 37)), (3, (19, 28, 37))])
+def test_trials_are_spread_over_their_span(count: int, expected: tuple[float, ...]) -> None:
+    assert spread((19.0, 37.0), count) == expected
