@@ -124,7 +124,7 @@ function consoleText(args) {
  * @param {string} executable its path.
  * @param {function({source: string, fatal: boolean, message: string}): void} onError called for
  *   console errors, uncaught exceptions and failed loads.
- * @param {function({source: string, message: string}): void} onWarning called for console warnings.
+ * @param {function({source: string, message: string}): void} onWarning for console warnings.
  * @returns {Promise<{version: string, navigate: function, evaluate: function,
  *   lost: Promise<string>, close: function, kill: function}>} `evaluate(expression)` awaits the expression's value; `lost`
  *   resolves with the reason when the page can no longer answer; `kill()` is `close()` in a hurry,
