@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import ffmpeg as graph
-
 from encoder.encode.downmix import Mix
 from encoder.errors import EncodeError
-from encoder.ffmpeg.graph import FORMAT_WHITELIST, Stream, file_url, rate_text
+from encoder.ffmpeg.graph import FORMAT_WHITELIST, Stream, open_input, rate_text
 from encoder.ffmpeg.process import PROTOCOLS
 from encoder.media.conform import Conform
 from encoder.media.frames import seconds_text
@@ -77,7 +75,7 @@ def open_sound(master: Master, conform: Conform) -> Stream:
         "format_whitelist": FORMAT_WHITELIST,
         "reinit_filter": "0",
     }
-    return graph.input(file_url(master.path), **options)
+    return open_input(master.path, **options)
 
 
 def first_sound(master: Master, conform: Conform, stream: AudioStream) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -50,6 +51,12 @@ def file_url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+def open_input(path: Path, **options: str | None) -> Stream:
+    """A file as an input; ``options`` are FFmpeg's, before ``-i``."""
+    # As bytes: ffmpeg-python hashes text as UTF-8, which the name of a file need not be.
+    return ffmpeg.input(os.fsencode(file_url(path)), **options)
+
+
 def open_master(path: Path, conform: Conform) -> Stream:
     """The reference pictures of a master: its video stream, decoded and conformed."""
     options: dict[str, str | None] = {
@@ -57,13 +64,13 @@ def open_master(path: Path, conform: Conform) -> Stream:
         "format_whitelist": FORMAT_WHITELIST,
         **dict(conform.input_options),
     }
-    source = ffmpeg.input(file_url(path), **options)
+    source = open_input(path, **options)
     return apply(source[str(conform.stream_index)], conform.filters)
 
 
 def open_file(path: Path) -> Stream:
     """The first video stream of a file of our own, as it is."""
-    return ffmpeg.input(file_url(path), protocol_whitelist=PROTOCOLS)["v:0"]
+    return open_input(path, protocol_whitelist=PROTOCOLS)["v:0"]
 
 
 def apply(stream: Stream, filters: Iterable[Filter]) -> Stream:
@@ -89,4 +96,4 @@ def rate_text(rate: Fraction) -> str:
 
 def arguments(output: Stream) -> list[str]:
     """The command line of a graph's outputs, without the program."""
-    return [str(a) for a in ffmpeg.get_args(output)]
+    return [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in ffmpeg.get_args(output)]
