@@ -107,6 +107,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
         scorecard = _score(
             pipeline, request, master, conform, analysis, renditions, package, folder
         )
+        if scorecard is not None:
+            package = pipeline.declare_scores(renditions, scorecard, folder, policy.segment_seconds)
         document = _report(
             pipeline,
             request,

@@ -32,6 +32,7 @@ from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.media.scores import RenditionScore, Scorecard
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
+from encoder.package.manifests import write_manifests
 from encoder.package.package import package
 from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
@@ -395,6 +396,21 @@ class Pipeline:
             made = package(self.ffmpeg, renditions, into, segment_seconds=segment_seconds)
             running.detail = f"{len(made.tracks)} tracks, {made.bytes / 1e6:.1f} MB"
         return made
+
+    def declare_scores(
+        self,
+        renditions: RenditionSet,
+        card: Scorecard,
+        folder: Path,
+        segment_seconds: Fraction,
+    ) -> Package:
+        """Writes the manifests of a package again, with each variant's mean VMAF as its SCORE.
+
+        Raises:
+            PackageError: when the package is not that of the renditions.
+        """
+        means = {one.rendition: one.metric("vmaf").title.mean for one in card.renditions}
+        return write_manifests(renditions, folder, segment_seconds=segment_seconds, scores=means)
 
     def scorecard(
         self,

@@ -1,7 +1,8 @@
 """A package to play, and the players to play it with.
 
-The environment variable ENCODER_BROWSER_PACKAGE (folders, separated as in PATH) names packages to
-play instead of the small one made here.
+The packages are those that `encoder ingest` makes of two sample masters; the environment variable
+ENCODER_BROWSER_PACKAGE (folders, separated as in PATH) names others to play instead. What is broken
+on purpose is a small package made by FFmpeg alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +20,14 @@ import pytest
 
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
+from samples.generate import generate
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GIVEN = tuple(p for p in os.environ.get("ENCODER_BROWSER_PACKAGE", "").split(os.pathsep) if p)
+
+# Short shots with one audio track; 29.97 frames a second with surround sound.
+INGESTED = ("cartoon", "dissolves")
 
 SECONDS = 6
 FRAME_RATE = 30
@@ -100,10 +106,18 @@ def small_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=GIVEN or ("small",))
-def package_dir(request: pytest.FixtureRequest) -> Path:
-    """Each package that must play without a fault."""
+@pytest.fixture(scope="session", params=GIVEN or INGESTED)
+def package_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each package that must play without a fault: given ones, or those of sample masters."""
     if GIVEN:
         return Path(str(request.param)).resolve(strict=True)
-    package: Path = request.getfixturevalue("small_package")
-    return package
+    name = str(request.param)
+    folder = tmp_path_factory.mktemp(name)
+    argv = ["ingest", str(generate([name])[name]), "-o", str(folder / "out")]
+    subprocess.run(
+        [sys.executable, "-m", "encoder", *argv, "--effort", "quick", "--score", "sampled"],
+        stdin=subprocess.DEVNULL,
+        check=True,
+        env={**os.environ, "ENCODER_CACHE": str(folder / "cache")},
+    )
+    return folder / "out"

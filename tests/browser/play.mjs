@@ -133,12 +133,17 @@ async function within(promise, seconds, what) {
   }
 }
 
-/** Every rung has files of its own, or the player never really played them all. */
+/**
+ * Every rung has files of its own, or the player never really played them all. A rung may be there
+ * once for each group of audio, with the same playlist.
+ */
 function sameFiles(through) {
   const problems = [];
   for (const [index, rung] of through.entries()) {
     const files = JSON.stringify(rung.files);
-    const twin = through.slice(0, index).find((other) => JSON.stringify(other.files) === files);
+    const twin = through
+      .slice(0, index)
+      .find((other) => other.id !== rung.id && JSON.stringify(other.files) === files);
     if (twin) problems.push(`${rung.id} alone: read the same files as ${twin.id}`);
   }
   return problems;
