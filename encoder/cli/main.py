@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -111,6 +112,12 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_output()
         return ExitCode.OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug(argv)
+        _forget_output()
+        print("encoder: The disk is full. Free some space and run it again.", file=sys.stderr)
+        return ExitCode.ENVIRONMENT
     except Exception:
         return _bug(argv)
 

@@ -43,11 +43,7 @@ class Renderer:
                     else self._path.open("w", encoding="utf-8", buffering=1)
                 )
             except OSError as error:
-                raise MachineError(
-                    "The events file cannot be written",
-                    where=str(self._path),
-                    why=error.strerror or str(error),
-                ) from error
+                raise self._unwritable(error) from error
         if not self._quiet and self._file is not sys.stderr:
             self._live = _Live() if sys.stderr.isatty() else _Lines()
         return self
@@ -61,13 +57,28 @@ class Renderer:
         if self._live is not None:
             self._live.close()
         if self._file is not None and self._file is not sys.stderr:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as failure:
+                if error is None:
+                    raise self._unwritable(failure) from failure
 
     def __call__(self, event: Event) -> None:
         if self._file is not None:
-            self._file.write(json_line(event_document(event, time.time())))
+            try:
+                self._file.write(json_line(event_document(event, time.time())))
+            except OSError as error:
+                raise self._unwritable(error) from error
         if self._live is not None:
             self._live.show(event)
+
+    def _unwritable(self, error: OSError) -> MachineError:
+        return MachineError(
+            "The events file cannot be written",
+            where=str(self._path),
+            why=error.strerror or str(error),
+            hint="Give another file with --events, or leave it out",
+        )
 
 
 def _summary(event: StageFinished) -> str:

@@ -160,7 +160,9 @@ def staging(output: Path) -> Iterator[Path]:
     parent = output.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=f".{output.name[:100]}.", suffix=".partial", dir=parent))
+        # Names are limited in bytes.
+        name = os.fsdecode(os.fsencode(output.name)[:100])
+        folder = Path(mkdtemp(prefix=f".{name}.", suffix=".partial", dir=parent))
         folder.chmod(0o777 & ~_umask())
     except OSError as error:
         raise cannot_write(output, error) from error

@@ -32,7 +32,7 @@ from encoder.engine.folders import read_ladder, read_renditions, save_renditions
 from encoder.engine.plan import PlannedStage, plan_document
 from encoder.engine.publish import published_document
 from encoder.engine.store import Store, key_of
-from encoder.errors import EncoderError, ExitCode, MasterError, UsageError, printable
+from encoder.errors import EncoderError, ExitCode, MachineError, MasterError, UsageError, printable
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
 from encoder.media.conform import Conform
@@ -546,6 +546,22 @@ def test_events_about_any_name(tmp_path: Path) -> None:
     documents = [strict(line) for line in lines]
     assert [wrong_in(one) for one in documents] == [[]] * (len(EVENTS) + 1)
     assert documents[-1]["text"] == "bad\\xff.mp4 is up to date\nnothing was done"
+
+
+def test_events_that_cannot_be_written_are_no_bug() -> None:
+    for path in (Path("/dev/full"), Path("/no/such/folder/events")):
+        with pytest.raises(MachineError, match="events file") as caught:
+            with Renderer(quiet=True, events=path) as renderer:
+                renderer(EVENTS[0])
+        assert caught.value.where == str(path)
+
+
+def test_a_result_that_cannot_be_written_is_no_bug() -> None:
+    with open("/dev/full", "wb") as full:
+        argv = [sys.executable, "-m", "encoder", "--help"]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.ENVIRONMENT
+    assert done.stderr == "encoder: The disk is full. Free some space and run it again.\n"
 
 
 def test_the_store_tells_such_names_apart_and_keeps_them(tmp_path: Path) -> None:

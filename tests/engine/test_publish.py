@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,26 @@ def test_publishing_and_replacing(tmp_path: Path) -> None:
     assert is_intact(output, published)
     (output / "video" / "a.mp4").write_text("two")
     assert not is_intact(output, published)
+
+
+def test_a_folder_says_by_its_schema_that_it_is_ours(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    make(output)
+    manifest = output / "package.json"
+    text = manifest.read_text("utf-8")
+    assert json.loads(text)["schema"] == "encoder.published/1"
+    # What `encoder package --json` prints is another thing, whoever saves it under this name.
+    manifest.write_text(text.replace("encoder.published/1", "encoder.package/1"))
+    assert read_published(output) is None
+    with pytest.raises(UsageError, match="did not make"):
+        check_destination(output, ())
+
+
+@pytest.mark.parametrize("name", ["水" * 85, "a" * 255, "out\udcff"])
+def test_a_destination_may_have_any_name(name: str, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    make(tmp_path / name, "two")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
