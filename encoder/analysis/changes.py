@@ -33,7 +33,7 @@ _EMPTY_SHARE = 0.004
 
 _DISSOLVE_SECONDS = (Fraction(1, 3), Fraction(3, 4))
 _BESIDE_SECONDS = Fraction(1, 3)
-LONG_EMPTY_SECONDS = Fraction(1, 2)
+_LONG_EMPTY_SECONDS = Fraction(1, 2)
 
 # The ends of a dissolve differ by at least this many code values, and both have some structure.
 _LEAST_SPAN = 4.0
@@ -48,7 +48,8 @@ class Changes:
 
     ``cut`` is the unlikeness across a hard cut there, or 0 where there is none. ``empty`` tells
     frames without content: black, or of one colour. ``through`` is, at the first frame after empty
-    ones, the unlikeness of the pictures before and after them (1 when they last long), 0 elsewhere.
+    ones, the unlikeness of the pictures before and after them (1 when they last long, or begin the
+    title); it is 1 at the first of empty frames that end the title, and 0 elsewhere.
     ``dissolve`` is the unlikeness of the ends of a dissolve with its middle there, or 0.
     """
 
@@ -69,7 +70,7 @@ class ChangeDetector:
         self._least = settings.min_shot_frames(frame_rate)
         self._reaches = sorted({max(2, round(s * frame_rate)) for s in _DISSOLVE_SECONDS})
         self._beside = max(2, round(_BESIDE_SECONDS * frame_rate))
-        self._long = max(1, round(LONG_EMPTY_SECONDS * frame_rate))
+        self._long = max(1, round(_LONG_EMPTY_SECONDS * frame_rate))
         self._context = max(
             self._least + 1,
             self._reaches[-1],
@@ -88,6 +89,7 @@ class ChangeDetector:
         self._done = 0
         self._parts: list[Changes] = []
         self._empty_since: int | None = None
+        self._content_before = False
 
     def add(self, pictures: Thumbnails) -> None:
         """The next frames; the array may be reused by the caller."""
@@ -109,10 +111,13 @@ class ChangeDetector:
         if not self._parts:
             nothing = np.zeros(0, np.float32)
             return Changes(nothing, np.zeros(0, np.bool_), nothing, nothing)
+        through = np.concatenate([p.through for p in self._parts])
+        if self._empty_since is not None and self._content_before:
+            through[self._empty_since] = 1.0
         return Changes(
             np.concatenate([p.cut for p in self._parts]),
             np.concatenate([p.empty for p in self._parts]),
-            np.concatenate([p.through for p in self._parts]),
+            through,
             np.concatenate([p.dissolve for p in self._parts]),
         )
 
@@ -227,21 +232,30 @@ class ChangeDetector:
             if empty[index]:
                 if self._empty_since is None:
                     self._empty_since = frame
+                    self._content_before = frame == 0 or self._has_content(frame - 1 - self._beside)
                 continue
             if self._empty_since is None:
                 continue
             start, self._empty_since = self._empty_since, None
-            if frame - start >= self._long:
-                found[index] = 1.0
-            elif start > 0:
-                # What comes and goes at once is a flash: the pictures next to it tell. In a fade
-                # these are as good as empty, and the ones farther off do.
-                fades = self._shrinks(start) or self._grows(frame)
-                beside = self._beside if fades else 0
-                before = max(start - 1 - beside, self._first)
-                after = min(frame + beside, self._end - 1)
-                found[index] = self._unlike(before, after)
+            # A picture that always was nearly empty does not fade.
+            if self._content_before and self._has_content(frame + self._beside):
+                found[index] = self._unlike_beside(start, frame)
         return found
+
+    def _has_content(self, frame: int) -> bool:
+        """Whether the picture there, or the nearest one there is, has any structure."""
+        return self._deviation(min(max(frame, self._first), self._end - 1)) >= FLAT
+
+    def _unlike_beside(self, start: int, end: int) -> float:
+        """The unlikeness of the pictures before and after the empty ones."""
+        if end - start >= self._long or start == 0:
+            return 1.0
+        # What comes and goes at once is a flash: the pictures next to it tell. In a fade these are
+        # as good as empty, and the ones farther off do.
+        fades = self._shrinks(start) or self._grows(end)
+        beside = self._beside if fades else 0
+        before = max(start - 1 - beside, self._first)
+        return self._unlike(before, min(end + beside, self._end - 1))
 
     def _find_dissolves(self, frames: NDArray[np.intp]) -> Signal:
         found = np.zeros(len(frames), np.float32)

@@ -18,8 +18,8 @@ Values = NDArray[np.float32]
 BLOCK = 32
 _NOISE_BLOCK = 16
 
-# Rows at a time: what is between one step and the next stays in the processor's cache.
-_BAND = 32
+# As many pixels at a time stay in the processor's cache between one step and the next.
+_BAND_PIXELS = 20_000
 
 # Luma this close to black or white is clipped: there is no grain left in it to measure.
 _BLACK, _WHITE = 18.0, 233.0
@@ -36,25 +36,32 @@ def spatial_information(luma: Plane) -> float:
 
     The outermost pixels, where the filter has no neighbours, are left out.
     """
+    height, width = luma.shape
+    band = max(1, _BAND_PIXELS // width)
     total = squares = 0.0
-    count = 0
-    for top in range(0, len(luma) - 2, _BAND):
-        rows = luma[top : top + _BAND + 2]
-        smooth = rows[:-2] + rows[2:]
-        smooth += rows[1:-1]
-        smooth += rows[1:-1]
-        across = smooth[:, 2:] - smooth[:, :-2]
-        step = rows[2:] - rows[:-2]
-        down = step[:, :-2] + step[:, 2:]
-        down += step[:, 1:-1]
-        down += step[:, 1:-1]
-        np.square(across, out=across)
+    for top in range(0, height - 2, band):
+        rows = luma[top : top + band + 2]
+        smooth = rows[1:-1] * 2
+        smooth += rows[:-2]
+        smooth += rows[2:]
+        # Rows are joined, which is twice as fast as slicing each; what the last two columns then
+        # have from the next row is put aside below.
+        along = smooth.reshape(-1)
+        step = (rows[2:] - rows[:-2]).reshape(-1)
+        gradient = np.zeros(along.size, np.float32)
+        inside = gradient[:-2]
+        np.subtract(along[2:], along[:-2], out=inside)
+        np.square(inside, out=inside)
+        down = step[1:-1] * 2
+        down += step[:-2]
+        down += step[2:]
         np.square(down, out=down)
-        across += down
-        squares += float(across.sum())
-        np.sqrt(across, out=across)
-        total += float(across.sum())
-        count += across.size
+        inside += down
+        gradient.reshape(-1, width)[:, -2:] = 0
+        squares += float(gradient.sum())
+        np.sqrt(gradient, out=gradient)
+        total += float(gradient.sum())
+    count = (height - 2) * (width - 2)
     return sqrt(max(0.0, squares / count - (total / count) ** 2))
 
 

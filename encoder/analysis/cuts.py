@@ -81,16 +81,12 @@ def _add_empty(
 ) -> None:
     least = chosen.least
     long = end - start >= own
-    if end == len(changes):
-        if long:
-            chosen.add(start)
-    elif start == 0:
-        if long:
-            chosen.add(end)
-    elif changes.through[end] >= settings.transition and (
-        long or not chosen.within(start - least, end + least)
-    ):
-        chosen.add(end)
+    last = end == len(changes)
+    frame = start if last else end
+    at_an_end = last or start == 0
+    separated = at_an_end or chosen.within(start - least, end + least)
+    if changes.through[frame] >= settings.transition and (long or not separated):
+        chosen.add(frame)
 
 
 def _runs(flags: NDArray[np.bool_], gap: int = 0) -> Iterator[tuple[int, int]]:

@@ -34,7 +34,7 @@ FLAT = 3.0
 def make_thumbnail(luma: NDArray[np.float32], chroma: NDArray[np.uint8], into: Thumbnails) -> None:
     """The thumbnail of one picture, written into an array of shape (3, rows, columns).
 
-    The chroma of every second row is left out: it costs time and changes nothing.
+    Of chroma, a quarter of the rows is read: more costs time and changes nothing.
 
     Args:
         luma: of shape (16 rows, 16 columns).
@@ -45,10 +45,10 @@ def make_thumbnail(luma: NDArray[np.float32], chroma: NDArray[np.uint8], into: T
     lines = np.add.reduce(luma.reshape(rows, 16, columns * 16), axis=1)
     np.add.reduce(lines.reshape(rows, columns, 16), axis=2, out=into[0])
     into[0] /= 256
-    thin = chroma.reshape(2, rows, 8, columns * 8)[:, :, ::2]
+    thin = chroma.reshape(2, rows, 8, columns * 8)[:, :, 2::4]
     lines16 = np.add.reduce(thin, axis=2, dtype=np.uint16)
     np.add.reduce(lines16.reshape(2, rows, columns, 8), axis=3, dtype=np.float32, out=into[1:])
-    into[1:] /= 32
+    into[1:] /= 16
 
 
 def unlike(a: Thumbnails, b: Thumbnails) -> Shares:

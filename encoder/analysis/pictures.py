@@ -9,8 +9,9 @@ For HDR masters the conform chain with its tone mapping takes most of the time o
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from math import sqrt
@@ -30,6 +31,7 @@ Bytes = NDArray[np.uint8]
 
 CELL = 16
 _STRIP_ROWS = 66
+_PIPE_BYTES = 1 << 20
 
 # Two irrational steps, so that strips spread evenly over the picture whatever frames are sampled
 # (the golden ratio and its relative in two dimensions).
@@ -138,6 +140,7 @@ def open_pictures(
 
 def _read(running: Running, geometry: Geometry, batch: int) -> Iterator[Batch]:
     size = geometry.frame_bytes
+    _widen(running)
     buffer = bytearray(batch * size)
     view = memoryview(buffer)
     pictures = np.frombuffer(buffer, dtype=np.uint8).reshape(batch, size)
@@ -158,6 +161,14 @@ def _read(running: Running, geometry: Geometry, batch: int) -> Iterator[Batch]:
             if rest:
                 raise EOFError(f"{rest} of the {size} bytes of a picture")
             return
+
+
+def _widen(running: Running) -> None:
+    """Makes the pipe hold some frames, where the system can: fewer changes between processes."""
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with suppress(OSError):
+            fcntl.fcntl(running.stdout.fileno(), set_size, _PIPE_BYTES)
 
 
 def cut_up(frames: Bytes, geometry: Geometry) -> Batch:
