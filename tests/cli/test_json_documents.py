@@ -550,9 +550,11 @@ def test_events_about_any_name(tmp_path: Path) -> None:
 
 def test_events_that_cannot_be_written_are_no_bug() -> None:
     for path in (Path("/dev/full"), Path("/no/such/folder/events")):
-        with pytest.raises(MachineError, match="events file") as caught:
-            with Renderer(quiet=True, events=path) as renderer:
-                renderer(EVENTS[0])
+        with (
+            pytest.raises(MachineError, match="events file") as caught,
+            Renderer(quiet=True, events=path) as renderer,
+        ):
+            renderer(EVENTS[0])
         assert caught.value.where == str(path)
 
 
