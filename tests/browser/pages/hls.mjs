@@ -10,6 +10,8 @@ const HARMLESS = new Set([
   'aborted',
   'audioTrackLoadTimeOut',
   'bufferFullError',
+  // Switched to another group of audio, the same video is appended again.
+  'bufferAppendNoProgress',
   'bufferNudgeOnStall',
   'bufferStalledError',
   'fragLoadTimeOut',
