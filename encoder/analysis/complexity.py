@@ -21,8 +21,10 @@ _NOISE_BLOCK = 16
 # As many pixels at a time stay in the processor's cache between one step and the next.
 _BAND_PIXELS = 20_000
 
-# Luma this close to black or white is clipped: there is no grain left in it to measure.
+# Luma this close to black or white is clipped: there is no grain left in it to measure. A block
+# with more such pixels than this share is not used.
 _BLACK, _WHITE = 18.0, 233.0
+_MOST_CLIPPED = 0.1
 
 _NOISE_PERCENTILE = 10.0
 # The 10th percentile of the estimates from 16x16 blocks of white noise, as a share of its
@@ -119,15 +121,16 @@ def noise_blocks(luma: Plane) -> Values:
     """Estimates of the deviation of grain, one for each 16x16 block that can show any.
 
     J. Immerkaer, "Fast Noise Variance Estimation", CVIU 64 (1996): the mean absolute response to
-    the difference of two Laplacians, which edges and gradients hardly touch. Blocks that are black
-    or white, such as the bars of a letterbox, are left out.
+    the difference of two Laplacians, which edges and gradients hardly touch. Blocks with black or
+    white in them, such as the bars of a letterbox, are left out.
     """
     rows = luma[:-2] - 2 * luma[1:-1] + luma[2:]
     response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
     np.abs(response, out=response)
     deviation = _block_means(response) * np.float32(sqrt(pi / 2) / 6)
-    brightness = _block_means(luma[1:-1, 1:-1])
-    kept: Values = deviation[(brightness > _BLACK) & (brightness < _WHITE)]
+    middle = luma[1:-1, 1:-1]
+    clipped = _block_means(((middle <= _BLACK) | (middle >= _WHITE)).astype(np.float32))
+    kept: Values = deviation[clipped <= _MOST_CLIPPED]
     return kept
 
 

@@ -75,9 +75,11 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     media = measure(package_dir)
     rate = f"{media.frame_rate.numerator}/{media.frame_rate.denominator}"
     options = ["--player", player, "--rungs", "--seek", "--through"]
-    code, run = play(
-        node, package_dir, *options, "--frames", str(media.frames), "--frame-rate", rate
-    )
+    options += ["--frames", str(media.frames), "--frame-rate", rate]
+    code, run = play(node, package_dir, *options)
+    if any("did not happen within" in problem for problem in run["problems"]):
+        # A busy machine can starve a browser of its time; a package that is at fault is so again.
+        code, run = play(node, package_dir, *options)
 
     assert (run["problems"], run["errors"]) == ([], [])
     assert run["ok"]
