@@ -15,7 +15,9 @@ class Complexity:
     ``spatial`` and ``temporal`` are the spatial and temporal information of ITU-T P.910 (07/2022):
     standard deviation of the Sobel-filtered frame, and of the difference to the frame before.
     ``texture`` is the frequency-weighted DCT energy of 32x32 blocks (as in VCA's E), ``noise`` an
-    estimate of the standard deviation of grain, ``brightness`` the mean luma.
+    estimate of the standard deviation of grain at full size, where it was not averaged away, and
+    ``brightness`` the mean luma. ``temporal`` and ``brightness`` are of every frame, the others of
+    a few each second.
     """
 
     spatial: float
