@@ -141,13 +141,16 @@ def _check_writable(folder: Path) -> None:
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    # Permissions say little of read-only and special file systems; trying says all.
+    try:
+        Path(mkdtemp(prefix=".encoder-", dir=existing)).rmdir()
+    except OSError as error:
         raise MachineError(
             "The output cannot be written",
             where=str(folder),
-            why=f"{existing} is not a folder that may be written to",
+            why=f"{existing}: {error.strerror or error}",
             hint="Choose another folder, or mend its permissions",
-        )
+        ) from error
 
 
 @contextmanager
