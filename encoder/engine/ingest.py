@@ -108,6 +108,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             pipeline, request, master, conform, analysis, renditions, package, folder
         )
         if scorecard is not None:
+            for text in dominated(package, scorecard):
+                pipeline.warn(text)
             package = pipeline.declare_scores(renditions, scorecard, folder, policy.segment_seconds)
         document = _report(
             pipeline,
@@ -203,6 +205,25 @@ def _score(
     files = [Distorted(one.id, folder / package.track(one.id).path) for one in renditions.video]
     every = SAMPLED_EVERY if request.score == "sampled" else 1
     return pipeline.scorecard(master, conform, analysis, files, into, every=every)
+
+
+def dominated(package: Package, card: Scorecard) -> list[str]:
+    """Sentences about rungs that turned out to cost as much as another and to look no better."""
+    found = []
+    measured = [
+        (one.rendition, package.track(one.rendition).average_bitrate, one.metric("vmaf").title.mean)
+        for one in card.renditions
+    ]
+    for name, rate, vmaf in measured:
+        for other, other_rate, other_vmaf in measured:
+            if name != other and rate >= other_rate and vmaf <= other_vmaf:
+                found.append(
+                    f"{name} costs {rate} bit/s and reaches VMAF {vmaf:.1f}, no better than "
+                    f"{other} with {other_rate} bit/s and VMAF {other_vmaf:.1f}: --effort thorough "
+                    "predicts them better"
+                )
+                break
+    return found
 
 
 def _report(
