@@ -89,7 +89,13 @@ def measure_title(
     codec, effort = codec_named(policy.codec), EFFORTS[effort_name]
 
     def report(what: str, total: int) -> Callable[[int], None]:
-        return lambda done: on_report(what, done, total) if on_report else None
+        def tell(done: int) -> None:
+            if on_report is not None:
+                on_report(what, done, total)
+
+        # Said at once, so that speed is reckoned from here.
+        tell(0)
+        return tell
 
     rate = float(conform.frame_rate)
     longest = gop_frames(conform.frame_rate, policy.gop_seconds)
