@@ -20,7 +20,14 @@ from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageProgr
 from encoder.engine.store import Entry, Store, key_of
 from encoder.errors import MasterError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.ladder.decide import VMAF_MODEL, EffortName, decide_ladder, measure_title, trial_sizes
+from encoder.ladder.decide import (
+    EFFORTS,
+    VMAF_MODEL,
+    EffortName,
+    decide_ladder,
+    measure_title,
+    trial_sizes,
+)
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
@@ -260,7 +267,7 @@ class Pipeline:
                         "preset": policy.preset,
                         "sizes": trial_sizes(conform, policy, 1),
                         "gop": policy.gop_seconds,
-                        "effort": effort,
+                        "effort": EFFORTS[effort],
                         "model": VMAF_MODEL,
                     },
                     tuple[RateQualityPoint, ...],
