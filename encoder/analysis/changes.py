@@ -35,7 +35,8 @@ _DISSOLVE_SECONDS = (Fraction(1, 3), Fraction(3, 4))
 _BESIDE_SECONDS = Fraction(1, 3)
 _LONG_EMPTY_SECONDS = Fraction(1, 2)
 
-# The ends of a dissolve differ by at least this many code values, and both have some structure.
+# The ends of a dissolve differ by at least this many code values, and both have some structure:
+# the last glimmer of a fade has none, and what follows it is not mixed with what came before.
 _LEAST_SPAN = 4.0
 _LEAST_STRUCTURE = 2.5
 
