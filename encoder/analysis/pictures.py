@@ -96,8 +96,7 @@ class Batch:
 
 def command(master: Master, conform: Conform, geometry: Geometry) -> list[str]:
     """FFmpeg's arguments: decodes, conforms, scales, and writes raw pictures to its output."""
-    # The index as timestamp: no two frames have the same, whatever the master's times are.
-    source = open_master(master.path, conform).filter("setpts", "N")
+    source = open_master(master.path, conform)
     if geometry.strip:
         halves = source.filter_multi_output("split", 2)
         small = _scaled(halves[0], geometry)

@@ -146,6 +146,20 @@ def test_fades_at_the_ends_give_none(tmp_path: Path) -> None:
     assert cuts(analysed(tmp_path, title)) == []
 
 
+def test_a_picture_that_always_was_nearly_empty_does_not_fade(tmp_path: Path) -> None:
+    faint = flat(120) + (scene(1) - scene(1).mean(axis=(1, 2), keepdims=True)) * 0.1
+    fainter = flat(120) + (faint - flat(120)) * 0.5
+    title = still(faint, 20) + mix(faint, fainter, 8) + still(fainter, 30)
+    title += mix(fainter, faint, 8) + still(faint, 20)
+    assert cuts(analysed(tmp_path, title)) == []
+
+
+def test_a_slow_fade_in_of_a_dim_scene_is_no_dissolve_as_well(tmp_path: Path) -> None:
+    a, dim = scene(1), BLACK + (scene(2) - BLACK) * 0.2
+    title = still(a, 30) + mix(a, BLACK, 8) + still(BLACK, 4) + mix(BLACK, dim, 30)
+    assert len(cuts(analysed(tmp_path, title + still(dim, 30)))) == 1
+
+
 @pytest.mark.parametrize("length", [8, 16, 30])
 def test_a_dissolve_gives_one_boundary_in_its_middle(tmp_path: Path, length: int) -> None:
     a, b = scene(1), scene(2)
@@ -229,10 +243,13 @@ def test_frames_are_those_of_the_conform_chain(tmp_path: Path) -> None:
     assert cuts(found) == [10]
 
 
-def test_frames_at_equal_or_falling_times_are_all_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", ["if(mod(N,3),N,N-2)", "0", "-N", "NAN"])
+def test_frames_are_counted_whatever_their_times(tmp_path: Path, times: str) -> None:
     path = write(tmp_path / "m.mkv", still(scene(1), 12) + still(scene(2), 12))
-    chain = conform(Filter("setpts", ("if(mod(N,3),N,N-2)",)))
-    assert cuts(analyze(locate(), describe(path), chain)) == [12]
+    chain = conform(Filter("setpts", (times,)))
+    found = analyze(locate(), describe(path), chain)
+    check(found, 24)
+    assert cuts(found) == [12]
 
 
 def test_a_hostile_name(tmp_path: Path) -> None:
