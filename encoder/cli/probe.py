@@ -30,7 +30,7 @@ def command(master: Path, policy_name: str, as_json: bool, common: Common) -> No
     encoder probe master.mov
     encoder probe master.mov --json | jq .video.frame_rate
     """
-    from encoder.cli.tables import print_master
+    from encoder.cli.master_table import print_master
     from encoder.report.verbs import probe_document
 
     policy = load(policy_name, None, None)

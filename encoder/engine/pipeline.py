@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,8 @@ from encoder.analysis.analyze import AnalysisSettings, analyze
 from encoder.encode.audio import encode_audio
 from encoder.encode.keyframes import gop_frames, plan_gops
 from encoder.encode.video import encode_rungs
-from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageProgress, StageStarted
+from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageStarted
+from encoder.engine.stage import Meter, Running, WouldRun, cpu_seconds
 from encoder.engine.store import Entry, Store, key_of
 from encoder.errors import MasterError
 from encoder.ffmpeg.locate import Ffmpeg
@@ -54,48 +54,6 @@ _STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio"
 _VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 1, "audio": 1, "score": 1}
 
 
-@dataclass(slots=True)
-class Meter:
-    """CPU seconds by stage, of this process and of every FFmpeg it ran."""
-
-    cpu: dict[Stage, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def wall_seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self.started
-
-
-class WouldRun(Exception):  # noqa: N818 - an answer, not an error
-    """Raised by a pipeline that only plans, at the first step that is not in the store."""
-
-    def __init__(self, stage: Stage, detail: str) -> None:
-        super().__init__(stage)
-        self.stage = stage
-        self.detail = detail
-
-
-class Running:
-    """A stage under way: tells how far it is."""
-
-    def __init__(self, stage: Stage, emit: Emit, total: int) -> None:
-        self._stage = stage
-        self._emit = emit
-        self.total = total
-        self.detail = ""
-        self.cached = False
-
-    def progress(self, done: int) -> None:
-        """``done`` of the total."""
-        self._emit(StageProgress(self._stage, self.detail, done, self.total))
-
-    def report(self, detail: str, done: int, total: int) -> None:
-        """As :meth:`progress`, for a stage that consists of several parts."""
-        self.detail, self.total = detail, total
-        self.progress(done)
-
-
 class Pipeline:
     """The steps, with what they run on: an FFmpeg, a store, and somebody who listens.
 
@@ -130,11 +88,11 @@ class Pipeline:
         """A stage: announced, timed, and told of when it is done."""
         self.emit(StageStarted(name, "", total, unit))
         running = Running(name, self.emit, total)
-        wall, cpu = time.monotonic(), _cpu_seconds()
+        wall, cpu = time.monotonic(), cpu_seconds()
         try:
             yield running
         finally:
-            spent = _cpu_seconds() - cpu
+            spent = cpu_seconds() - cpu
             self.meter.cpu[name] = self.meter.cpu.get(name, 0.0) + spent
         self.emit(
             StageFinished(name, running.cached, running.detail, spent, time.monotonic() - wall)
@@ -498,9 +456,3 @@ class Pipeline:
 def _moved(entry: Entry, identifier: str) -> Rendition:
     found = from_plain(entry.value, Rendition)
     return replace(found, id=identifier, path=entry.folder / found.path)
-
-
-def _cpu_seconds() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -11,8 +11,9 @@ from typing import Any
 
 from encoder.engine.events import Stage
 from encoder.engine.ingest import Request
-from encoder.engine.pipeline import Pipeline, WouldRun
+from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import check_destination, check_other_master
+from encoder.engine.stage import WouldRun
 
 SCHEMA = "encoder.plan/1"
 
