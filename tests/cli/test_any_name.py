@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from encoder.cli import main as entry
-from encoder.cli import tables
+from encoder.cli import master_table, tables
 from encoder.cli.render import Renderer
 from encoder.engine.doctor import Finding
 from encoder.engine.events import Notice
@@ -215,7 +215,7 @@ def hostile_master() -> Master:
     "show",
     [
         lambda: tables.print_ladder(hostile()),
-        lambda: tables.print_master(hostile_master(), opened_with()),
+        lambda: master_table.print_master(hostile_master(), opened_with()),
         lambda: tables.print_package(RESULT.package, Path(f"[/p] {BAD}")),
         lambda: tables.print_plan((PlannedStage("score", "to do", f"[/w] {BAD} \x1b[2J", "x"),)),
         lambda: tables.print_findings(
