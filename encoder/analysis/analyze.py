@@ -1,14 +1,15 @@
 """Master -> Analysis: one decode finds the exact number of frames and the shots, and measures them.
 
-Measures of single pictures (spatial information, texture, noise) are taken of every few frames, at
-least :attr:`AnalysisSettings.samples_per_second` of them and at least one a shot; brightness and
-temporal information of every frame. Shots are cut where the picture changes for good, see
+Brightness and temporal information are measured of every frame; spatial information, texture and
+noise of samples, taken again when the picture has changed as much as across a cut, or after
+:attr:`AnalysisSettings.sample_seconds`. Shots are cut where the picture changes for good, see
 :mod:`encoder.analysis.changes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -23,14 +24,13 @@ from encoder.analysis.complexity import (
     texture_energy,
 )
 from encoder.analysis.cuts import Piece, find_boundaries, tile
-from encoder.analysis.likeness import make_thumbnail
+from encoder.analysis.likeness import Thumbnails, make_thumbnail
 from encoder.analysis.pictures import Batch, Geometry, open_pictures, plan_geometry
 from encoder.analysis.settings import AnalysisSettings
 from encoder.errors import MasterError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import ProcessFailed
 from encoder.media.conform import Conform
-from encoder.media.frames import FrameRange
 from encoder.media.master import Master
 from encoder.media.shots import Analysis, Complexity, Shot
 
@@ -92,6 +92,16 @@ def analyze(
     return meter.finish()
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A picture measured by itself."""
+
+    frame: int
+    spatial: float
+    texture: float
+    noise: NDArray[np.float32]
+
+
 class _Meter:
     """Measures pictures as they come."""
 
@@ -101,62 +111,93 @@ class _Meter:
         self.frames = 0
         self._rate = frame_rate
         self._settings = settings
-        self._stride = settings.sample_stride(frame_rate)
+        self._nearest = settings.min_shot_frames(frame_rate)
+        self._farthest = max(self._nearest, round(settings.sample_seconds * frame_rate))
         self._detector = ChangeDetector(frame_rate, settings)
         shape = (geometry.height, geometry.width)
         self._before = np.zeros(shape, np.float32)
         self._luma = np.zeros(shape, np.float32)
         self._scratch = np.zeros(shape, np.float32)
-        self._thumbnails = np.zeros((_BATCH, 3, geometry.rows, geometry.columns), np.float32)
+        # One more than a batch has: the last of the batch before comes first.
+        self._thumbnails = np.zeros((_BATCH + 1, 3, geometry.rows, geometry.columns), np.float32)
+        self._last: Batch | None = None
         self._brightness: list[float] = []
         self._temporal: list[float] = []
-        self._spatial: list[float] = []
-        self._texture: list[float] = []
-        self._noise: list[NDArray[np.float32]] = []
+        self._samples: list[_Sample] = []
+        self._changed = 0.0
 
     def add(self, batch: Batch) -> None:
-        thumbnails = self._thumbnails[: len(batch)]
+        before = self._last
         for index in range(len(batch)):
-            self._before, self._luma = self._luma, self._before
-            luma = self._luma
-            np.copyto(luma, batch.luma[index])
-            make_thumbnail(luma, batch.chroma[index], thumbnails[index])
-            self._temporal.append(temporal_information(luma, self._before, self._scratch))
-            if self.frames % self._stride == 0:
-                self._spatial.append(spatial_information(luma))
-                self._texture.append(texture_energy(luma))
-                self._noise.append(noise_blocks(batch.full_size[index].astype(np.float32)))
-            self.frames += 1
+            thumbnail = self._thumbnails[index + 1]
+            picture = batch[index]
+            if before is not None and picture.shows_the_same_as(before):
+                thumbnail[:] = self._thumbnails[index]
+                self._temporal.append(0.0)
+            else:
+                self._measure(picture, thumbnail)
+            before = picture
+        thumbnails = self._thumbnails[1 : len(batch) + 1]
         self._brightness += thumbnails[:, 0].mean(axis=(1, 2)).tolist()
-        self._detector.add(thumbnails)
+        self._take_samples(batch, self._detector.add(thumbnails).tolist())
+        self.frames += len(batch)
+        self._thumbnails[0] = thumbnails[-1]
+        self._last = batch[len(batch) - 1].copy()
+
+    def _measure(self, picture: Batch, thumbnail: Thumbnails) -> None:
+        self._before, self._luma = self._luma, self._before
+        np.copyto(self._luma, picture.luma[0])
+        make_thumbnail(self._luma, picture.chroma[0], thumbnail)
+        self._temporal.append(temporal_information(self._luma, self._before, self._scratch))
+
+    def _take_samples(self, batch: Batch, steps: list[float]) -> None:
+        for index, step in enumerate(steps):
+            frame = self.frames + index
+            self._changed += step
+            if self._samples:
+                distance = frame - self._samples[-1].frame
+                due = self._nearest if self._changed >= self._settings.cut else self._farthest
+                if distance < due:
+                    continue
+            np.copyto(self._scratch, batch.luma[index])
+            strip = batch.full_size[index].astype(np.float32)
+            self._samples.append(
+                _Sample(
+                    frame,
+                    spatial_information(self._scratch),
+                    texture_energy(self._scratch),
+                    noise_blocks(strip),
+                )
+            )
+            self._changed = 0.0
 
     def finish(self) -> Analysis:
         boundaries = find_boundaries(self._detector.finish(), self._rate, self._settings)
         pieces = tile(self.frames, boundaries, self._settings.max_shot_frames(self._rate))
-        return Analysis(self.frames, self._rate, tuple(self._shot(piece) for piece in pieces))
+        at = np.array([sample.frame for sample in self._samples])
+        return Analysis(self.frames, self._rate, tuple(self._shot(piece, at) for piece in pieces))
 
-    def _shot(self, piece: Piece) -> Shot:
-        frames = piece.frames
-        # The first sample at or after the first frame, and so on; a shot of fewer frames than the
-        # stride is possible only in a title of that length, whose frame 0 is a sample.
-        samples = slice(-(-frames.start // self._stride), -(-frames.end // self._stride))
-        inside = self._temporal[_after_first(frames)]
+    def _shot(self, piece: Piece, at: NDArray[np.intp]) -> Shot:
+        start, end = piece.frames.start, piece.frames.end
+        first, last = np.searchsorted(at, (start, end)).tolist()
+        if first == last:
+            # A short shot after a slow change, or part of one that was split, may have none.
+            first -= 1
+        samples = self._samples[first:last]
+        # Each sample stands for the frames up to the next one.
+        frames = np.diff([start, *(sample.frame for sample in samples[1:]), end])
         return Shot(
-            frames,
+            piece.frames,
             piece.cut,
             Complexity(
-                spatial=_mean(self._spatial[samples]),
-                temporal=_mean(inside),
-                texture=_mean(self._texture[samples]),
-                noise=noise_deviation(np.concatenate(self._noise[samples])),
-                brightness=_mean(self._brightness[frames.start : frames.end]),
+                spatial=float(np.average([s.spatial for s in samples], weights=frames)),
+                # The first frame's difference to the one before it is not the shot's.
+                temporal=_mean(self._temporal[start + 1 : end]),
+                texture=float(np.average([s.texture for s in samples], weights=frames)),
+                noise=noise_deviation(np.concatenate([s.noise for s in samples])),
+                brightness=_mean(self._brightness[start:end]),
             ),
         )
-
-
-def _after_first(frames: FrameRange) -> slice:
-    """Within a shot, the first frame's difference to the one before is not the shot's."""
-    return slice(frames.start + 1, frames.end)
 
 
 def _mean(values: list[float]) -> float:

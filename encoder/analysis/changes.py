@@ -92,18 +92,23 @@ class ChangeDetector:
         self._empty_since: int | None = None
         self._content_before = False
 
-    def add(self, pictures: Thumbnails) -> None:
-        """The next frames; the array may be reused by the caller."""
+    def add(self, pictures: Thumbnails) -> Signal:
+        """Takes the next frames, and tells how unlike each is to the one before it.
+
+        The array may be reused by the caller.
+        """
         if self._last is None:
             self._last = pictures[:1]
         joined = np.concatenate([self._last, pictures])
         self._last = joined[-1:]
         self._waiting.append(joined[1:])
-        self._waiting_steps.append(unlike_neighbours(joined))
+        steps = unlike_neighbours(joined)
+        self._waiting_steps.append(steps)
         self._waiting_frames += len(pictures)
         if self._waiting_frames >= _BLOCK:
             self._take()
             self._advance(self._end - self._context)
+        return steps
 
     def finish(self) -> Changes:
         """The evidence, when all frames were added."""

@@ -93,6 +93,22 @@ class Batch:
     def __len__(self) -> int:
         return len(self.luma)
 
+    def __getitem__(self, index: int) -> Batch:
+        """One picture, as a batch of one."""
+        one = slice(index, index + 1)
+        return Batch(self.luma[one], self.chroma[one], self.full_size[one])
+
+    def copy(self) -> Batch:
+        """The same, to keep."""
+        return Batch(self.luma.copy(), self.chroma.copy(), self.full_size.copy())
+
+    def shows_the_same_as(self, other: Batch) -> bool:
+        """Whether the pictures are the same to the bit; the strips always differ."""
+        # A few pixels are enough to tell most pictures apart.
+        if not np.array_equal(self.luma[:, ::16, ::16], other.luma[:, ::16, ::16]):
+            return False
+        return np.array_equal(self.luma, other.luma) and np.array_equal(self.chroma, other.chroma)
+
 
 def command(master: Master, conform: Conform, geometry: Geometry) -> list[str]:
     """FFmpeg's arguments: decodes, conforms, scales, and writes raw pictures to its output."""

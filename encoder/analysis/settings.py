@@ -21,8 +21,8 @@ class AnalysisSettings:
         min_shot_seconds: of two cuts that are closer, the clearer one counts; pictures that come
             back within this time were interrupted by a flash, not by a cut.
         picture_pixels: about how many pixels the downscaled pictures have.
-        samples_per_second: how often the measures of single pictures are taken, at least; every
-            shot has at least one.
+        sample_seconds: the longest time from one picture that is measured by itself to the next;
+            where the picture changes they are as close as the shortest shot is long.
         cut: the least unlikeness of the frames on both sides of a cut.
         cut_over_motion: how much more a cut needs, times the usual unlikeness of neighbours there.
         cut_lasting: the share of the unlikeness that must last for the shortest shot.
@@ -38,7 +38,7 @@ class AnalysisSettings:
     max_shot_seconds: Fraction = Fraction(10)
     min_shot_seconds: Fraction = Fraction(1, 5)
     picture_pixels: int = 480 * 272
-    samples_per_second: int = 4
+    sample_seconds: Fraction = Fraction(1)
     cut: float = 0.26
     cut_over_motion: float = 0.8
     cut_lasting: float = 0.65
@@ -49,8 +49,8 @@ class AnalysisSettings:
     def __post_init__(self) -> None:
         if self.min_shot_seconds <= 0 or self.max_shot_seconds < 2 * self.min_shot_seconds:
             raise ValueError("a shot's maximum must be at least twice its minimum")
-        if self.picture_pixels < 32 * 32 or self.samples_per_second < 1:
-            raise ValueError("pictures of fewer than 32x32 pixels or samples tell nothing")
+        if self.picture_pixels < 32 * 32 or self.sample_seconds <= 0:
+            raise ValueError("pictures of fewer than 32x32 pixels, or none, tell nothing")
         shares = (self.cut, self.cut_lasting, self.transition, self.dissolve_error)
         if not all(0 < share <= 1 for share in shares) or self.cut_over_motion < 0:
             raise ValueError("thresholds are shares between 0 and 1")
@@ -62,8 +62,3 @@ class AnalysisSettings:
     def max_shot_frames(self, frame_rate: Fraction) -> int:
         """The most frames of a shot; at least twice the fewest, so that it can be split."""
         return max(2 * self.min_shot_frames(frame_rate), int(self.max_shot_seconds * frame_rate))
-
-    def sample_stride(self, frame_rate: Fraction) -> int:
-        """Every which frame is measured by itself; no shot is shorter than this."""
-        wanted = int(frame_rate / self.samples_per_second)
-        return max(1, min(wanted, self.min_shot_frames(frame_rate)))

@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 # Raised when a step comes to give another result for the same inputs.
 _STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio": "audio"}
-_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 1, "audio": 1, "score": 1}
+_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 1, "audio": 1, "score": 2}
 
 
 class Pipeline:

@@ -39,8 +39,8 @@ class RenditionScore:
 
     ``width`` and ``height`` are the resolution compared at. ``every`` is the distance between
     scored frames: 1 is all of them. ``frames`` names the per-frame values: a compressed NumPy file
-    (.npz) relative to the folder of the scorecard, with one float32 array per metric and the
-    frame indices as ``frame``.
+    (.npz) relative to the folder of the scorecard, with one float32 array per metric, the
+    frame indices as ``frame``, and per metric ``<metric>_shots`` with the poolings of each shot.
     """
 
     rendition: str

@@ -17,7 +17,7 @@ class Complexity:
     ``texture`` is the frequency-weighted DCT energy of 32x32 blocks (as in VCA's E), ``noise`` an
     estimate of the standard deviation of grain at full size, where it was not averaged away, and
     ``brightness`` the mean luma. ``temporal`` and ``brightness`` are of every frame, the others of
-    a few each second.
+    samples.
     """
 
     spatial: float

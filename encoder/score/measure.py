@@ -7,10 +7,11 @@ one against the other, and both sides' frames are counted.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import ffmpeg as graph
@@ -23,7 +24,7 @@ from encoder.ffmpeg.locate import Ffmpeg, capabilities
 from encoder.ffmpeg.process import ProcessFailed, Progress, run
 from encoder.media.conform import Conform
 from encoder.media.master import Master
-from encoder.media.scores import METRICS, MetricScore, RenditionScore, Scorecard
+from encoder.media.scores import METRICS, MetricScore, Pooled, RenditionScore, Scorecard
 from encoder.media.shots import Analysis
 from encoder.score.logs import count_frames, read_pictures, read_vmaf
 from encoder.score.pool import pool, pool_shots
@@ -83,8 +84,9 @@ def measure(
         analysis: how many there are, and the shots that scores are pooled over.
         distorted: the files to score, as they are published.
         into: an existing folder, which gets ``<id>.npz`` for each: float32 arrays ``vmaf``,
-            ``psnr_y``, ``psnr_u``, ``psnr_v`` and ``ssim``, and the frame indices as int32
-            ``frame``.
+            ``psnr_y``, ``psnr_u``, ``psnr_v`` and ``ssim``, the frame indices as int32 ``frame``,
+            and for each metric ``<metric>_shots``, float32, a row a shot: mean, harmonic mean, 1st
+            and 5th percentile, minimum; NaN for a shot that no scored frame is in.
         every: the distance between scored frames; 1 scores all of them. The others are still
             decoded, and VMAF's motion feature still sees them, so that a frame's score does not
             depend on it.
@@ -310,7 +312,14 @@ def _read(settings: _Run, number: int, one: Distorted, folder: Path, into: Path)
         "ssim": pictures.ssim,
     }
     archive = Path(f"{one.id}.npz")
-    _write(into / archive, frames, values, folder)
+    shots = {
+        metric: pool_shots(values[metric], frames, settings.analysis.shots) for metric in METRICS
+    }
+    columns: dict[str, NDArray[np.generic]] = {"frame": frames}
+    for metric in METRICS:
+        columns[metric] = values[metric].astype(np.float32)
+        columns[f"{metric}_shots"] = _table(shots[metric])
+    _write(into / archive, columns, folder)
     models = {"vmaf": settings.model, **_MODELS}
     return RenditionScore(
         rendition=one.id,
@@ -322,7 +331,7 @@ def _read(settings: _Run, number: int, one: Distorted, folder: Path, into: Path)
                 metric,
                 models[metric],
                 pool(values[metric]),
-                pool_shots(values[metric], frames, settings.analysis.shots),
+                shots[metric],
             )
             for metric in METRICS
         ),
@@ -341,15 +350,19 @@ def _check_count(where: str, what: str, why: str, found: int, expected: int) -> 
         )
 
 
-def _write(
-    path: Path, frames: NDArray[np.int32], values: dict[str, NDArray[np.float64]], folder: Path
-) -> None:
-    """Writes the per-frame values beside their place and renames them into it."""
+def _table(shots: Sequence[Pooled | None]) -> NDArray[np.float32]:
+    """A row a shot, its columns in the order of :class:`Pooled`; NaN where nothing was scored."""
+    nothing = (math.nan,) * len(fields(Pooled))
+    rows = [nothing if one is None else astuple(one) for one in shots]
+    return np.array(rows, dtype=np.float32)
+
+
+def _write(path: Path, columns: dict[str, NDArray[np.generic]], folder: Path) -> None:
+    """Writes the values beside their place and renames them into it."""
     draft = folder / "values.npz"
-    columns = {name: array.astype(np.float32) for name, array in values.items()}
     try:
         with draft.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, frame=frames, **columns)
+            np.savez_compressed(file, allow_pickle=False, **columns)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

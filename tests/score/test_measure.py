@@ -172,6 +172,12 @@ def test_scorecard_describes_itself(detail: Scene) -> None:
         assert second is not None
         assert first.mean == pytest.approx(float(frames[metric][:5].mean()), rel=1e-5)
         assert second.mean == pytest.approx(float(frames[metric][5:].mean()), rel=1e-5)
+        kept = frames[f"{metric}_shots"]
+        assert kept.dtype == np.float32
+        assert kept.tolist() == [
+            pytest.approx(astuple(first), rel=1e-5),
+            pytest.approx(astuple(second), rel=1e-5),
+        ]
 
 
 def test_nothing_is_left_beside_the_values(detail: Scene) -> None:
