@@ -183,17 +183,16 @@ class _Meter:
         if first == last:
             # A short shot after a slow change, or part of one that was split, may have none.
             first -= 1
-        samples = self._samples[first:last]
-        # Each sample stands for the frames up to the next one.
-        frames = np.diff([start, *(sample.frame for sample in samples[1:]), end])
+        samples, at = self._samples[first:last], at[first:last]
+        frames = np.arange(start, end)
         return Shot(
             piece.frames,
             piece.cut,
             Complexity(
-                spatial=float(np.average([s.spatial for s in samples], weights=frames)),
+                spatial=float(np.interp(frames, at, [s.spatial for s in samples]).mean()),
                 # The first frame's difference to the one before it is not the shot's.
                 temporal=_mean(self._temporal[start + 1 : end]),
-                texture=float(np.average([s.texture for s in samples], weights=frames)),
+                texture=float(np.interp(frames, at, [s.texture for s in samples]).mean()),
                 noise=noise_deviation(np.concatenate([s.noise for s in samples])),
                 brightness=_mean(self._brightness[start:end]),
             ),

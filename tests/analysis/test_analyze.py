@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import sobel
 
 from encoder.analysis.analyze import AnalysisSettings, analyze
 from encoder.analysis.pictures import open_pictures, plan_geometry
@@ -218,6 +219,31 @@ def test_odd_shapes(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_a_shot_knows_nothing_of_the_one_before(tmp_path: Path) -> None:
     found = analysed(tmp_path, still(scene(1), 12) + still(scene(2), 12))
     assert [shot.complexity.temporal for shot in found.shots] == [0, 0]
+
+
+def brighten(pictures: Pictures) -> Pictures:
+    gain = np.linspace(0.3, 0.9, len(pictures))
+    return [p * np.array([g, 1, 1])[:, None, None] for p, g in zip(pictures, gain, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        brighten(pan(8, 24, 5)),
+        [picture for picture in brighten(pan(8, 24, 5)) for _ in range(2)],
+        brighten(still(scene(8), 20)) + still(scene(8) * np.array([[[0.9]], [[1]], [[1]]]), 70),
+    ],
+    ids=["moving", "on twos", "at rest after a while"],
+)
+def test_complexity_is_the_mean_over_frames(tmp_path: Path, title: Pictures) -> None:
+    """Pictures of this size are not scaled, so that every value can be computed afresh."""
+    (shot,) = analysed(tmp_path, title).shots
+    lumas = [np.round(picture[0]) for picture in title]
+    slopes = [np.hypot(sobel(luma, 0), sobel(luma, 1))[1:-1, 1:-1].std() for luma in lumas]
+    steps = [(b - a).std() for a, b in pairwise(lumas)]
+    assert shot.complexity.spatial == pytest.approx(np.mean(slopes), rel=0.03)
+    assert shot.complexity.temporal == pytest.approx(np.mean(steps), rel=1e-3)
+    assert shot.complexity.brightness == pytest.approx(np.mean(lumas), rel=1e-4)
 
 
 def test_brightness_is_the_mean_luma(tmp_path: Path) -> None:
