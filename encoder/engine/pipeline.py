@@ -226,6 +226,8 @@ class Pipeline:
                         "sizes": trial_sizes(conform, policy, 1),
                         "gop": policy.gop_seconds,
                         "effort": EFFORTS[effort],
+                        # Which rungs are refined depends on what the policy wants of them.
+                        "policy": policy.digest,
                         "model": VMAF_MODEL,
                     },
                     tuple[RateQualityPoint, ...],

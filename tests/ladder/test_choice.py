@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoder.codecs import codec_named
 from encoder.ladder.choose import choose_rungs
-from encoder.ladder.decide import spread
+from encoder.ladder.decide import refinement, spread
 from encoder.ladder.policy import load_policy
 from encoder.ladder.surface import candidates, fit, upper_hull
 from encoder.media.ladder import RateQualityPoint
@@ -142,3 +143,41 @@ def test_crf_for_rate_inverts_the_curve() -> None:
 @pytest.mark.parametrize(("count", "expected"), [(2, (19, 37)), (3, (19, 28, 37))])
 def test_trials_are_spread_over_their_span(count: int, expected: tuple[float, ...]) -> None:
     assert spread((19.0, 37.0), count) == expected
+
+
+def saturated(crf: float) -> float:
+    """VMAF of a title that is flawless down to a CRF and then falls: what fools interpolation."""
+    return min(100.0, 100.0 - 2.3 * (crf - 28.0))
+
+
+def test_refinement_tries_the_rungs_that_interpolation_only_guesses() -> None:
+    def trial(crf: float) -> RateQualityPoint:
+        return RateQualityPoint(1280, 720, crf, round(8e6 * 2 ** (-(crf - 19) / 5)), saturated(crf))
+
+    codec = codec_named("h264")
+    trials = [trial(crf) for crf in (19.0, 28.0, 37.0)]
+
+    def error() -> float:
+        top = choose_rungs(upper_hull(candidates(fit(trials), (14.0, 44.0), 0.5)), POLICY)[0].point
+        return abs(top.vmaf - saturated(top.crf))
+
+    assert error() > 3
+    for _ in range(2):
+        ((width, height, crfs),) = refinement(trials, POLICY, codec, 1)
+        assert (width, height) == (1280, 720)
+        trials += [trial(crf) for crf in crfs]
+    assert error() < 1
+
+
+def test_what_was_tried_is_not_tried_again() -> None:
+    codec = codec_named("h264")
+    trials = title(1.0)
+    for _ in range(30):
+        plan = refinement(trials, POLICY, codec, 20)
+        for width, height, crfs in plan:
+            curve = next(c for c in fit(trials) if c.height == height)
+            trials += [curve.at(crf) for crf in crfs]
+            assert width == curve.width
+        if not plan:
+            break
+    assert refinement(trials, POLICY, codec, 20) == []
