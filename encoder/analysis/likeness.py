@@ -20,6 +20,9 @@ Shares = NDArray[np.float32]
 # between frames of one shot, cuts between dark scenes leave 2 to 5.
 _HALF = np.float32(2.0)
 
+_MEAN_OF_LUMA = np.full(16, 1 / 256, np.float32)
+_MEAN_OF_CHROMA = np.full(8, 1 / 16, np.float32)
+
 # Cells up to this luma are black, and say nothing when they are so in both pictures.
 _BLACK = 20.0
 _FEWEST_CELLS = 8
@@ -39,16 +42,16 @@ def make_thumbnail(luma: NDArray[np.float32], chroma: NDArray[np.uint8], into: T
     Args:
         luma: of shape (16 rows, 16 columns).
         chroma: of shape (2, 8 rows, 8 columns).
-        into: where it goes.
+        into: where it goes; contiguous.
     """
     _, rows, columns = into.shape
     lines = np.add.reduce(luma.reshape(rows, 16, columns * 16), axis=1)
-    np.add.reduce(lines.reshape(rows, columns, 16), axis=2, out=into[0])
-    into[0] /= 256
-    thin = chroma.reshape(2, rows, 8, columns * 8)[:, :, 2::4]
-    lines16 = np.add.reduce(thin, axis=2, dtype=np.uint16)
-    np.add.reduce(lines16.reshape(2, rows, columns, 8), axis=3, dtype=np.float32, out=into[1:])
-    into[1:] /= 16
+    # Products with a vector add up short rows several times faster than reduce does.
+    np.matmul(lines.reshape(-1, 16), _MEAN_OF_LUMA, out=into[0].reshape(-1))
+    bands = chroma.reshape(2, rows, 8, columns * 8)
+    lines = bands[:, :, 2].astype(np.float32)
+    lines += bands[:, :, 6]
+    np.matmul(lines.reshape(-1, 8), _MEAN_OF_CHROMA, out=into[1:].reshape(-1))
 
 
 def unlike(a: Thumbnails, b: Thumbnails) -> Shares:
