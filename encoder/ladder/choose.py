@@ -27,7 +27,7 @@ def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choi
     strictly.
 
     Args:
-        hull: the upper convex hull, the cheapest point first, not empty.
+        hull: the points of the upper convex hull or near it, the cheapest first, not empty.
         policy: what is wanted.
     """
     top = _top(hull, policy)

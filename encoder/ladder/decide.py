@@ -14,7 +14,7 @@ from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ladder.choose import choose_rungs
 from encoder.ladder.geometry import fit_box, resolutions
 from encoder.ladder.sample import choose_windows
-from encoder.ladder.surface import Curve, candidates, fit, upper_hull
+from encoder.ladder.surface import Curve, candidates, fit, near_hull, upper_hull
 from encoder.ladder.trials import TrialSettings, extract_sample, run_trials, title_point
 from encoder.media.conform import Conform
 from encoder.media.ladder import Expected, Ladder, RateQualityPoint, Rung, Savings
@@ -26,6 +26,9 @@ from encoder.score.bd import bd_rate
 VMAF_MODEL = "vmaf_v0.6.1"
 # A buffer model of a few kilobits would choke even a still picture's first frame.
 _LEAST_MAX_BITRATE = 100_000
+
+# Nobody sees half a point of VMAF, nor can trials tell it apart.
+_NEAR_HULL = 0.5
 
 EffortName = Literal["quick", "standard", "thorough", "exhaustive"]
 # One report of a step: what it is doing, how much is done, of how much.
@@ -159,9 +162,8 @@ def refinement(
     VMAF saturates, so that a curve between a trial near 100 and one far below is a guess just
     where the best rung lies. What lies within half a CRF of a trial has been measured already.
     """
-    hull = upper_hull(candidates(fit(points), codec.crf_range, codec.crf_step))
     plan: dict[tuple[int, int], list[float]] = {}
-    for choice in choose_rungs(hull, policy)[:most]:
+    for choice in choose_rungs(_selectable(fit(points), codec)[1], policy)[:most]:
         size, crf = (choice.point.width, choice.point.height), choice.point.crf
         tried = [p.crf for p in points if (p.width, p.height) == size]
         if min(abs(crf - other) for other in tried) > 0.5:
@@ -196,8 +198,8 @@ def decide_ladder(
     if policy.kind == "fixed":
         return _fixed_ladder(conform, policy)
     curves = fit(trials)
-    hull = upper_hull(candidates(curves, codec.crf_range, codec.crf_step))
-    choices = choose_rungs(hull, policy)
+    hull, selectable = _selectable(curves, codec)
+    choices = choose_rungs(selectable, policy)
     rungs = tuple(
         _rung(policy, len(analysis.shots), number, choice.point, choice.why)
         for number, choice in enumerate(choices, start=1)
@@ -222,6 +224,15 @@ def decide_ladder(
         savings=_savings(reference, conform, curves, codec, rungs) if reference else None,
         notes=tuple(notes),
     )
+
+
+def _selectable(
+    curves: Sequence[Curve], codec: Codec
+) -> tuple[tuple[RateQualityPoint, ...], tuple[RateQualityPoint, ...]]:
+    """The hull, and the points near enough to it to become rungs."""
+    points = candidates(curves, codec.crf_range, codec.crf_step)
+    hull = upper_hull(points)
+    return hull, near_hull(points, hull, _NEAR_HULL)
 
 
 def spread(span: tuple[float, float], count: int) -> tuple[float, ...]:

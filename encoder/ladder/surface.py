@@ -129,3 +129,25 @@ def _turns_up(a: RateQualityPoint, b: RateQualityPoint, c: RateQualityPoint) -> 
     return (b.vmaf - a.vmaf) * (c.bitrate - a.bitrate) <= (c.vmaf - a.vmaf) * (
         b.bitrate - a.bitrate
     )
+
+
+def near_hull(
+    points: Sequence[RateQualityPoint], hull: Sequence[RateQualityPoint], within: float
+) -> tuple[RateQualityPoint, ...]:
+    """The points that are worth their bits: at most ``within`` VMAF below the hull.
+
+    The hull's corners alone can lie far apart, where one resolution gives way to the next; between
+    them the best point that there really is lies a little below the line. From the cheapest up;
+    bitrate and VMAF rise strictly.
+    """
+    rates = [float(p.bitrate) for p in hull]
+    quality = [p.vmaf for p in hull]
+    front: list[RateQualityPoint] = []
+    for point in sorted(points, key=lambda p: (p.bitrate, -p.vmaf)):
+        if point.bitrate < rates[0] or (front and point.vmaf <= front[-1].vmaf):
+            continue
+        if front and point.bitrate == front[-1].bitrate:
+            continue
+        if point.vmaf >= float(np.interp(point.bitrate, rates, quality)) - within:
+            front.append(point)
+    return tuple(front)

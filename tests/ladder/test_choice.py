@@ -15,7 +15,7 @@ from encoder.codecs import codec_named
 from encoder.ladder.choose import choose_rungs
 from encoder.ladder.decide import refinement, spread
 from encoder.ladder.policy import load_policy
-from encoder.ladder.surface import candidates, fit, upper_hull
+from encoder.ladder.surface import candidates, fit, near_hull, upper_hull
 from encoder.media.ladder import RateQualityPoint
 
 POLICY = load_policy("per-title")
@@ -76,6 +76,21 @@ def test_nothing_lies_above_the_hull(found: list[RateQualityPoint]) -> None:
 def test_hull_is_idempotent(found: list[RateQualityPoint]) -> None:
     hull = upper_hull(found)
     assert upper_hull(hull) == hull
+
+
+@given(points, st.floats(0, 5))
+def test_points_near_the_hull_rise_strictly_and_hold_its_corners(
+    found: list[RateQualityPoint], within: float
+) -> None:
+    hull = upper_hull(found)
+    near = near_hull(found, hull, within)
+    rates, quality = [p.bitrate for p in near], [p.vmaf for p in near]
+    assert rates == sorted(set(rates))
+    assert quality == sorted(set(quality))
+    assert {(p.bitrate, p.vmaf) for p in hull} <= {(p.bitrate, p.vmaf) for p in near}
+    for one in near:
+        line = np.interp(one.bitrate, [p.bitrate for p in hull], [p.vmaf for p in hull])
+        assert one.vmaf >= line - within - 1e-9
 
 
 @given(points)
