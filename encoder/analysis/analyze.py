@@ -37,7 +37,7 @@ from encoder.media.shots import Analysis, Complexity, Shot
 __all__ = ["AnalysisSettings", "analyze"]
 
 # Frames read at a time: enough to make Python's share small, few enough for the cache.
-_BATCH = 16
+_BATCH = 8
 
 _DEFAULTS = AnalysisSettings()
 
