@@ -14,7 +14,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 
-sample=${1:-slides}
+sample=${1:-aerial}
 .venv/bin/python -m samples.generate "$sample"
 master=$(.venv/bin/python -m samples.generate "$sample" --json |
     .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["samples"][0]["path"])')
