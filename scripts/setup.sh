@@ -18,6 +18,6 @@ sample=${1:-aerial}
 .venv/bin/python -m samples.generate "$sample"
 master=$(.venv/bin/python -m samples.generate "$sample" --json |
     .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["samples"][0]["path"])')
-.venv/bin/encoder ingest "$master" -o out --effort quick
+.venv/bin/encoder ingest "$master" -o out --effort quick --force
 echo
 echo "Open out/report.html, or play out/master.m3u8. Next: .venv/bin/encoder ingest YOUR_MASTER -o DIR"
