@@ -28,7 +28,9 @@ SOURCES = {
     "fractal": "mandelbrot=s=320x180:r=24000/1001",
     "grain": "mandelbrot=s=320x180:r=24000/1001,noise=alls=30:allf=t:all_seed=7",
     "flat": "smptebars=s=320x180:r=24000/1001",
-    "gradient": "gradients=s=320x180:r=24000/1001:seed=1:speed=0.05:n=4",
+    # Its colours are given: those that are not are drawn anew in each run, whatever the seed.
+    "gradient": "gradients=s=320x180:r=24000/1001:seed=1:speed=0.05:n=4"
+    ":c0=0x102a54:c1=0xc08040:c2=0x2f5f9f:c3=0xe8e0d0",
 }
 
 
