@@ -19,6 +19,7 @@ class SvtAv1:
     # SVT-AV1 takes quarter steps of CRF; half a step moves the rate by less than can be measured.
     crf_step: float = 1.0
     trial_span: tuple[float, float] = (22.0, 54.0)
+    varies_crf: bool = False
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libsvtav1."""

@@ -7,6 +7,15 @@ from fractions import Fraction
 from typing import Protocol
 
 from encoder.errors import UsageError
+from encoder.media.frames import FrameRange
+
+
+@dataclass(frozen=True, slots=True)
+class CrfZone:
+    """The CRF of a range of an encode's own frames, which start at 0."""
+
+    frames: FrameRange
+    crf: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +25,7 @@ class EncodeSettings:
     Exactly one of ``crf`` and ``bitrate`` is set. ``max_bitrate`` (bits per second) and
     ``buffer_bits`` are the video buffering verifier's; without them the rate is not capped.
     ``gop_frames`` is the longest distance of IDR frames, which are otherwise forced from outside.
+    ``zones`` are ranges of frames with a CRF of their own, in order; ``crf`` holds outside of them.
     """
 
     frame_rate: Fraction
@@ -27,10 +37,13 @@ class EncodeSettings:
     bitrate: int | None = None
     max_bitrate: int | None = None
     buffer_bits: int | None = None
+    zones: tuple[CrfZone, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.crf is None) == (self.bitrate is None):
             raise ValueError("an encode has either a CRF or a bitrate")
+        if self.zones and self.crf is None:
+            raise ValueError("zones of CRF in an encode to a bitrate")
 
 
 class Codec(Protocol):
@@ -67,6 +80,11 @@ class Codec(Protocol):
     @property
     def trial_span(self) -> tuple[float, float]:
         """The lowest and the highest CRF of trials."""
+
+    @property
+    def varies_crf(self) -> bool:
+        """Whether CRF can change inside one encode; if not, :class:`EncodeSettings` has no zones
+        and each range of frames is encoded apart."""
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """FFmpeg's output options for the encode, as ffmpeg-python takes them.

@@ -33,6 +33,7 @@ class X264:
     crf_range: tuple[float, float] = (14.0, 44.0)
     crf_step: float = 0.5
     trial_span: tuple[float, float] = (19.0, 37.0)
+    varies_crf: bool = True
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libx264."""
@@ -48,6 +49,7 @@ class X264:
             "forced-idr": 1,
             "flags:v": "+cgop+bitexact",
             "threads:v": _THREADS,
+            "x264-params": ":".join(_params(settings)),
         }
         if settings.crf is not None:
             options["crf"] = settings.crf
@@ -57,3 +59,14 @@ class X264:
             options["maxrate:v"] = settings.max_bitrate
             options["bufsize:v"] = settings.buffer_bits
         return options
+
+
+def _params(settings: EncodeSettings) -> list[str]:
+    # The picture parameter set would otherwise start from the encode's own CRF: encodes at other
+    # CRFs could not follow each other in one track.
+    params = ["stitchable=1"]
+    if settings.zones:
+        # The last frame of x264's zones is inside; neither "," nor "/" means anything to FFmpeg.
+        zones = (f"{z.frames.start},{z.frames.end - 1},crf={z.crf:g}" for z in settings.zones)
+        params.append("zones=" + "/".join(zones))
+    return params

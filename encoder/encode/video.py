@@ -9,13 +9,14 @@ from pathlib import Path
 import av
 import ffmpeg as graph
 
-from encoder.codecs import EncodeSettings, codec_named
+from encoder.codecs import CrfZone, EncodeSettings, codec_named
 from encoder.encode.keyframes import force_key_frames
 from encoder.errors import EncodeError, MachineError
 from encoder.ffmpeg.graph import arguments, open_master, scale_down
 from encoder.ffmpeg.locate import Ffmpeg, capabilities
 from encoder.ffmpeg.process import ProcessFailed, Progress, run
 from encoder.media.conform import Conform
+from encoder.media.frames import FrameRange
 from encoder.media.ladder import Rung
 from encoder.media.master import Master
 from encoder.media.renditions import Rendition
@@ -25,7 +26,7 @@ def encode_rungs(
     ffmpeg: Ffmpeg,
     master: Master,
     conform: Conform,
-    frames: int,
+    shots: Sequence[FrameRange],
     rungs: Sequence[Rung],
     keyframes: Sequence[int],
     gop_frames: int,
@@ -39,7 +40,7 @@ def encode_rungs(
         ffmpeg: the program.
         master: the source.
         conform: how its pictures become reference pictures.
-        frames: how many reference pictures there are.
+        shots: the ranges of frames that a rung's CRFs are for; they tile the title.
         rungs: what to encode.
         keyframes: the IDR frames.
         gop_frames: the longest distance between them.
@@ -59,7 +60,7 @@ def encode_rungs(
     for number, rung in enumerate(rungs):
         stream = reference if pictures is None else pictures[number]
         stream = scale_down(stream, rung.width, rung.height, conform)
-        options = codec_named(rung.codec).options(_settings(rung, conform, gop_frames))
+        options = codec_named(rung.codec).options(_settings(rung, conform, gop_frames, shots))
         outputs.append(
             stream.output(
                 f"file:{rung.id}.mp4",
@@ -87,15 +88,18 @@ def encode_rungs(
             why=f"{failure.describe_code()}: {failure.reason}",
             hint="Run `encoder doctor`; with -v the whole command and its messages are shown",
         ) from failure
-    return tuple(_rendition(rung, conform, frames, keyframes, into) for rung in rungs)
+    return tuple(_rendition(rung, conform, shots[-1].end, keyframes, into) for rung in rungs)
 
 
-def _settings(rung: Rung, conform: Conform, gop_frames: int) -> EncodeSettings:
-    crfs = set(rung.crf_per_shot)
-    if len(crfs) > 1:
+def _settings(
+    rung: Rung, conform: Conform, gop_frames: int, shots: Sequence[FrameRange]
+) -> EncodeSettings:
+    zones = crf_zones(rung.crf_per_shot, shots) if rung.crf_per_shot else ()
+    if len(zones) > 1 and not codec_named(rung.codec).varies_crf:
         raise EncodeError(
             "A rung with a different CRF for each shot cannot be encoded in one piece",
             where=rung.id,
+            why=f"{rung.codec} has one CRF for the whole of an encode",
             hint="Use a policy that chooses one CRF for the title",
         )
     return EncodeSettings(
@@ -104,11 +108,27 @@ def _settings(rung: Rung, conform: Conform, gop_frames: int) -> EncodeSettings:
         height=rung.height,
         preset=rung.preset,
         gop_frames=gop_frames,
-        crf=crfs.pop() if crfs else None,
+        crf=zones[0].crf if zones else None,
         bitrate=rung.target_bitrate,
         max_bitrate=rung.max_bitrate,
         buffer_bits=rung.buffer_bits,
+        zones=zones if len(zones) > 1 else (),
     )
+
+
+def crf_zones(crfs: Sequence[float], shots: Sequence[FrameRange]) -> tuple[CrfZone, ...]:
+    """The CRFs of shots as zones that tile them; equal neighbours are one.
+
+    Raises:
+        ValueError: when there is not one CRF for each shot.
+    """
+    zones: list[CrfZone] = []
+    for crf, shot in zip(crfs, shots, strict=True):
+        if zones and zones[-1].crf == crf:
+            zones[-1] = CrfZone(FrameRange(zones[-1].frames.start, shot.end), crf)
+        else:
+            zones.append(CrfZone(shot, crf))
+    return tuple(zones)
 
 
 def _require_encoder(ffmpeg: Ffmpeg, encoder: str) -> None:

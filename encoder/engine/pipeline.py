@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 # Raised when a step comes to give another result for the same inputs.
 _STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio": "audio"}
-_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 1, "audio": 1, "score": 2}
+_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 2, "audio": 1, "score": 2}
 
 
 class Pipeline:
@@ -271,7 +271,9 @@ class Pipeline:
         with self.stage("encode", analysis.frames, "frames") as running:
             missing: list[Rung] = []
             for rung in ladder.rungs:
-                entry = self.store.find("encode", self._rung_key(master, conform, keyframes, rung))
+                entry = self.store.find(
+                    "encode", self._rung_key(master, conform, analysis, keyframes, rung)
+                )
                 if entry is None:
                     missing.append(rung)
                 else:
@@ -285,7 +287,7 @@ class Pipeline:
                         self.ffmpeg,
                         master,
                         conform,
-                        analysis.frames,
+                        [shot.frames for shot in analysis.shots],
                         missing,
                         keyframes,
                         longest,
@@ -293,7 +295,7 @@ class Pipeline:
                         on_progress=running.progress,
                     )
                     for rung, rendition in zip(missing, made, strict=True):
-                        key = self._rung_key(master, conform, keyframes, rung)
+                        key = self._rung_key(master, conform, analysis, keyframes, rung)
                         with self.store.work() as own:
                             # The name in the store is not the rung's: equal rungs of other
                             # ladders are called differently.
@@ -305,13 +307,19 @@ class Pipeline:
         return tuple(done[rung.id] for rung in ladder.rungs)
 
     def _rung_key(
-        self, master: Master, conform: Conform, keyframes: Sequence[int], rung: Rung
+        self,
+        master: Master,
+        conform: Conform,
+        analysis: Analysis,
+        keyframes: Sequence[int],
+        rung: Rung,
     ) -> str:
         settled = replace(rung, id="", expected=None, why="")
         return key_of(
             {
                 **self._title(master, conform),
                 "keyframes": list(keyframes),
+                "shots": [shot.frames for shot in analysis.shots],
                 "rung": settled,
                 "step": "encode",
                 "version": _VERSIONS["encode"],

@@ -6,13 +6,14 @@ from fractions import Fraction
 
 import pytest
 
-from encoder.codecs import EncodeSettings, check_preset, codec_named
+from encoder.codecs import CrfZone, EncodeSettings, check_preset, codec_named
 from encoder.errors import UsageError
+from encoder.media.frames import FrameRange
 
 COMMON = {"frame_rate": Fraction(24), "width": 640, "height": 360, "gop_frames": 48}
 
 
-def settings(preset: str, **rate: float) -> EncodeSettings:
+def settings(preset: str, **rate: object) -> EncodeSettings:
     return EncodeSettings(**COMMON, preset=preset, **rate)  # type: ignore[arg-type]
 
 
@@ -33,7 +34,14 @@ def test_x264_capped_crf() -> None:
         "crf": 23.5,
         "maxrate:v": 2_000_000,
         "bufsize:v": 1_500_000,
+        "x264-params": "stitchable=1",
     }
+
+
+def test_x264_has_a_zone_for_each_crf() -> None:
+    zones = (CrfZone(FrameRange(0, 48), 23.0), CrfZone(FrameRange(48, 50), 27.5))
+    options = codec_named("h264").options(settings("medium", crf=23, zones=zones))
+    assert options["x264-params"] == "stitchable=1:zones=0,47,crf=23/48,49,crf=27.5"
 
 
 def test_x264_average_bitrate() -> None:
@@ -76,3 +84,5 @@ def test_an_encode_has_one_way_of_rate_control() -> None:
         settings("medium")
     with pytest.raises(ValueError, match="either"):
         settings("medium", crf=20, bitrate=1000)
+    with pytest.raises(ValueError, match="zones"):
+        settings("medium", bitrate=1000, zones=(CrfZone(FrameRange(0, 9), 20.0),))
