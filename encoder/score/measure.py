@@ -7,16 +7,14 @@ one against the other, and both sides' frames are counted.
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import ffmpeg as graph
 import numpy as np
-from numpy.typing import NDArray
 
 from encoder.errors import MachineError, MeasureError
 from encoder.ffmpeg.graph import Stream, arguments, open_file, open_master, rate_text
@@ -24,20 +22,12 @@ from encoder.ffmpeg.locate import Ffmpeg, capabilities
 from encoder.ffmpeg.process import ProcessFailed, Progress, run
 from encoder.media.conform import Conform
 from encoder.media.master import Master
-from encoder.media.scores import METRICS, MetricScore, Pooled, RenditionScore, Scorecard
+from encoder.media.scores import RenditionScore, Scorecard
 from encoder.media.shots import Analysis
+from encoder.score.card import rendition_score
 from encoder.score.logs import count_frames, read_pictures, read_vmaf
-from encoder.score.pool import pool, pool_shots
 
 DEFAULT_MODEL = "vmaf_v0.6.1"
-
-# What the metrics other than VMAF stand on, published beside their values.
-_MODELS = {
-    "psnr_y": "mse",
-    "psnr_u": "mse",
-    "psnr_v": "mse",
-    "ssim": "ffmpeg-8x8-luma",
-}
 
 # Bicubic is what the VMAF models were trained with. The other two flags make swscale round
 # properly and use the same arithmetic on every processor.
@@ -311,31 +301,15 @@ def _read(settings: _Run, number: int, one: Distorted, folder: Path, into: Path)
         "psnr_v": pictures.psnr_v,
         "ssim": pictures.ssim,
     }
-    archive = Path(f"{one.id}.npz")
-    shots = {
-        metric: pool_shots(values[metric], frames, settings.analysis.shots) for metric in METRICS
-    }
-    columns: dict[str, NDArray[np.generic]] = {"frame": frames}
-    for metric in METRICS:
-        columns[metric] = values[metric].astype(np.float32)
-        columns[f"{metric}_shots"] = _table(shots[metric])
-    _write(into / archive, columns, folder)
-    models = {"vmaf": settings.model, **_MODELS}
-    return RenditionScore(
-        rendition=one.id,
-        width=settings.conform.width,
-        height=settings.conform.height,
+    return rendition_score(
+        one.id,
+        settings.conform,
+        settings.analysis.shots,
+        frames,
+        values,
+        into,
         every=settings.every,
-        metrics=tuple(
-            MetricScore(
-                metric,
-                models[metric],
-                pool(values[metric]),
-                shots[metric],
-            )
-            for metric in METRICS
-        ),
-        frames=archive,
+        model=settings.model,
     )
 
 
@@ -348,28 +322,3 @@ def _check_count(where: str, what: str, why: str, found: int, expected: int) -> 
             hint="Scores of misaligned frames would be worthless: encode this rendition again, "
             "and run `encoder probe` on the master if it happens again",
         )
-
-
-def _table(shots: Sequence[Pooled | None]) -> NDArray[np.float32]:
-    """A row a shot, its columns in the order of :class:`Pooled`; NaN where nothing was scored."""
-    nothing = (math.nan,) * len(fields(Pooled))
-    rows = [nothing if one is None else astuple(one) for one in shots]
-    return np.array(rows, dtype=np.float32)
-
-
-def _write(path: Path, columns: dict[str, NDArray[np.generic]], folder: Path) -> None:
-    """Writes the values beside their place and renames them into it."""
-    draft = folder / "values.npz"
-    try:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **columns)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise MachineError(
-            "The per-frame scores could not be written",
-            where=str(path),
-            why=error.strerror or str(error),
-            hint="Free some space, or choose another place with --output or ENCODER_CACHE",
-        ) from error
