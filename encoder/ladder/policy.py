@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from fractions import Fraction
-from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
 from encoder.codecs import check_preset, codec_named
 from encoder.errors import UsageError
+from encoder.ladder.read_audience import audience_field
+from encoder.ladder.shipped import policy_folder
 from encoder.ladder.strict_yaml import (
     Mapped,
     Source,
@@ -30,12 +31,6 @@ from encoder.media.serial import to_json
 
 DEFAULT_POLICY = "per-title"
 _BITRATE = whole(1_000, 1_000_000_000)
-
-
-def policy_folder() -> Path:
-    """Where the policies that come with the program lie."""
-    installed = Path(str(files("encoder"))) / "_ladders"
-    return installed if installed.is_dir() else Path(str(files("encoder"))).parent / "ladders"
 
 
 def shipped_policies() -> tuple[str, ...]:
@@ -110,6 +105,7 @@ def parse_policy(source: Source, name: str) -> Policy:
         reference=root.take("reference", or_none(text), None),
         rungs=root.take("rungs", items(_fixed_rung), ()),
         audio=root.take("audio", _audio, AudioPolicy()),
+        audience=root.take("audience", or_none(audience_field), None),
     )
     root.done()
     _check(source, policy)
@@ -143,8 +139,9 @@ def _check(source: Source, policy: Policy) -> None:
 
 
 def _digest(policy: Policy) -> str:
-    # What a policy is called or says of itself does not change what it makes.
-    settled = replace(policy, name="", digest="", description="")
+    # What a policy or its audience is called or says of itself does not change what is made.
+    audience = policy.audience and replace(policy.audience, name="", source="")
+    settled = replace(policy, name="", digest="", description="", audience=audience)
     return hashlib.sha256(to_json(settled).encode()).hexdigest()
 
 

@@ -19,6 +19,8 @@ from encoder.errors import UsageError
 T = TypeVar("T")
 N = TypeVar("N", int, float, Fraction)
 
+_RATE_HINT = "Bitrates are in bits per second: 2 Mb/s is 2_000_000"
+
 
 class Mark(Protocol):
     """A place in a text, as PyYAML's events and errors give it: line and column from 0."""
@@ -29,20 +31,21 @@ class Mark(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A YAML text and the name it goes by in messages."""
+    """A YAML text, the name it goes by in messages, and what it is."""
 
     name: str
     text: str
+    kind: str = "policy"
 
     def wrong(self, node: yaml.Node | Mark | None, why: str, hint: str = "") -> UsageError:
         """The error for a place in the text, with the line quoted."""
         mark = node.start_mark if isinstance(node, yaml.Node) else node
         if mark is None:
-            return UsageError("The policy is wrong", where=self.name, why=why, hint=hint)
+            return UsageError(f"The {self.kind} is wrong", where=self.name, why=why, hint=hint)
         lines = self.text.splitlines()
         quoted = lines[mark.line].strip() if mark.line < len(lines) else ""
         return UsageError(
-            "The policy is wrong",
+            f"The {self.kind} is wrong",
             where=f"{self.name}:{mark.line + 1}:{mark.column + 1}",
             why=f"{why}" + (f" (in `{quoted}`)" if quoted else ""),
             hint=hint,
@@ -148,7 +151,7 @@ def whole(low: int, high: int) -> Callable[[Source, yaml.Node, str], int]:
             raise source.wrong(
                 node,
                 f"`{name}` must be a whole number, not `{value}`",
-                "Bitrates are in bits per second: 2 Mb/s is 2_000_000" if "bitrate" in name else "",
+                _RATE_HINT if "bitrate" in name or "bandwidth" in name else "",
             )
         return _within(source, node, name, int(digits), low, high)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from encoder.media.audience import Audience
+
 
 @dataclass(frozen=True, slots=True)
 class AudioPolicy:
@@ -56,6 +58,8 @@ class Policy:
     best rung aims at and never exceeds by choice, ``floor_vmaf`` the quality below which no further
     rung is added once the rate is under ``comfort_bitrate``. ``peak_over_average`` bounds the
     buffer model's rate over the expected average; ``buffer_seconds`` its size at that rate.
+    With an ``audience`` rungs go where its viewers are: the quality that it is expected to receive
+    is what counts.
     """
 
     name: str
@@ -80,3 +84,4 @@ class Policy:
     reference: str | None
     rungs: tuple[FixedRung, ...]
     audio: AudioPolicy
+    audience: Audience | None = None
