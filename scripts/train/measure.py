@@ -1,0 +1,410 @@
+"""Measures the rate-quality surfaces of many shots: what the ladder's prior is trained on.
+
+    python scripts/train/measure.py CLIPS -o SHOTS [--codec h264|av1] [--per-clip N] [--minutes M]
+    python scripts/train/measure.py --merge SHOTS -o FILE.json
+
+CLIPS is a folder of videos. Each shot found in them by the analysis gives one file in the folder
+SHOTS, named by its content; what is there already is not measured again, so that a run may be
+stopped at any time, and one with more clips goes on where the last ended. The first shot of every
+clip comes first, then the second of every clip, and so on; of file names such as
+``origin__name.mp4``, one clip of each origin comes first, then the next of each. ``--merge`` writes
+all shots into one compact file.
+
+Of a shot, 40 consecutive frames from its middle (or all, if it has at least 24) are conformed as
+every verb does and scaled down to a short side of 720 at most; of every fourth shot of at least
+1080, to 1080. Then at six resolutions, and five CRFs each, with the encoder options, scalers and
+VMAF of the ladder's trials, two grids are measured:
+
+- ``truth``: all frames, VMAF on every 2nd
+- ``short``: 12 frames from a third of the way on, a shot of their own, VMAF on every 3rd
+
+A shot's file has, apart from names: ``source_width`` and ``source_height`` (the clip's, conformed);
+``width`` and ``height`` of the pictures measured; ``frame_rate`` (numerator and denominator);
+``start``, the first frame in the clip; ``frames``; ``complexity``, the analysis's of these very
+pictures; ``sizes`` (width, height) and ``crfs``; ``cpu_seconds`` of measuring; and of either grid
+``start`` (within the shot), ``frames``, ``every``, and one row for each size with one number for
+each CRF: ``idr`` and ``rest``, the bits of the first packet and of all the others, and ``vmaf``,
+the mean of the scored frames but the first. A rate is ``(idr + rest) / frames * frame_rate``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from encoder.analysis.analyze import analyze
+from encoder.codecs import codec_named
+from encoder.encode.keyframes import gop_frames
+from encoder.errors import EncoderError, MeasureError
+from encoder.ffmpeg.locate import Ffmpeg, locate
+from encoder.ladder.decide import VMAF_MODEL
+from encoder.ladder.geometry import even
+from encoder.ladder.sample import Window
+from encoder.ladder.trials import TrialSettings, extract_sample, run_trials
+from encoder.media.conform import Conform, Filter
+from encoder.media.frames import FrameRange
+from encoder.media.master import Master
+from encoder.media.shots import Analysis, Complexity, Shot
+from encoder.probe.conform import decide_conform
+from encoder.probe.probe import probe
+
+SHOT_SCHEMA = "encoder.train.shot/1"
+MERGED_SCHEMA = "encoder.train.shots/1"
+
+MOST_FRAMES, FEWEST_FRAMES = 40, 24
+SHORT_FRAMES = 12
+SCALES = tuple(Fraction(*s) for s in ((1, 1), (3, 4), (3, 5), (1, 2), (1, 3), (1, 5)))
+CRFS = {"h264": (17.0, 23.0, 29.0, 35.0, 41.0), "av1": (20.0, 28.0, 36.0, 44.0, 52.0)}
+_GOP_SECONDS = Fraction(2)
+_TRUTH_EVERY, _SHORT_EVERY = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip, what it conforms to, and its shots that are long enough."""
+
+    master: Master
+    conform: Conform
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """A shot's pictures in a lossless file, conformed and scaled: a master of their own."""
+
+    master: Master
+    conform: Conform
+    frames: int
+
+
+def in_turn(names: Sequence[str]) -> list[str]:
+    """File names with one of each origin first, then the second of each, and so on.
+
+    The origin is what comes before ``__``; a name without is an origin by itself.
+    """
+    groups = [list(g) for _, g in groupby(sorted(names), lambda n: n.partition("__")[0])]
+    most = max(map(len, groups), default=0)
+    return [group[i] for i in range(most) for group in groups if i < len(group)]
+
+
+def pick(shots: Sequence[Shot], count: int) -> list[Shot]:
+    """At most ``count`` of the shots, spread evenly; the middle one first."""
+    if len(shots) > count:
+        shots = [shots[(2 * k + 1) * len(shots) // (2 * count)] for k in range(count)]
+    middle = len(shots) // 2
+    return [*shots[middle:], *shots[:middle]]
+
+
+def piece(shot: FrameRange) -> FrameRange:
+    """The frames of a shot that are measured: from its middle, away from its transitions."""
+    length = min(MOST_FRAMES, len(shot))
+    start = shot.start + (len(shot) - length) // 2
+    return FrameRange(start, start + length)
+
+
+def measured_size(width: int, height: int, most: int) -> tuple[int, int]:
+    """The size at which a shot is measured: a short side of at most ``most``, both sides even."""
+    ratio = min(Fraction(1), Fraction(most, min(width, height)))
+    return even(width * ratio), even(height * ratio)
+
+
+def open_clip(ffmpeg: Ffmpeg, path: Path, per_clip: int) -> Clip:
+    """Probes and analyses a clip."""
+    master = probe(path, ffmpeg)
+    conform = decide_conform(master)
+    found = analyze(ffmpeg, master, conform)
+    shots = [shot for shot in found.shots if len(shot.frames) >= FEWEST_FRAMES]
+    return Clip(master, conform, tuple(pick(shots, per_clip)))
+
+
+def key_of(clip: Clip, frames: FrameRange, codec: str) -> str:
+    """What a shot is known by: the clip's content, the frames, and what is measured."""
+    recipe = (
+        clip.master.digest,
+        f"{frames.start}-{frames.end}",
+        f"{clip.conform.width}x{clip.conform.height}@{clip.conform.frame_rate}",
+        codec,
+        codec_named(codec).default_preset,
+        VMAF_MODEL,
+        SHOT_SCHEMA,
+    )
+    return hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:20]
+
+
+def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> dict[str, Any]:
+    """Both grids of a shot, and its complexity, as its file has them.
+
+    Raises:
+        EncoderError: when FFmpeg fails, or lacks something.
+    """
+    before = _cpu()
+    conform = clip.conform
+    key = key_of(clip, frames, codec)
+    large = min(conform.width, conform.height) >= 1080 and int(key, 16) % 4 == 0
+    width, height = measured_size(conform.width, conform.height, 1080 if large else 720)
+    sizes = [(even(width * scale), even(height * scale)) for scale in SCALES]
+    with tempfile.TemporaryDirectory(prefix="encoder-train-") as name:
+        folder = Path(name)
+        pictures = _extract(ffmpeg, clip, frames, (width, height), folder)
+        part = folder / "short"
+        part.mkdir()
+        start = len(frames) // 3
+        short = FrameRange(start, start + SHORT_FRAMES)
+        window = Window(short, 0, len(short))
+        sample = extract_sample(ffmpeg, pictures.master, pictures.conform, [window], part)
+        shorter = replace(pictures, master=_at(pictures.master, sample), frames=len(short))
+        found = analyze(ffmpeg, pictures.master, pictures.conform)
+        document = {
+            "schema": SHOT_SCHEMA,
+            "key": key,
+            "clip": clip.master.path.name,
+            "codec": codec,
+            "preset": codec_named(codec).default_preset,
+            "vmaf_model": VMAF_MODEL,
+            "ffmpeg": ffmpeg.version,
+            "source_width": conform.width,
+            "source_height": conform.height,
+            "width": width,
+            "height": height,
+            "frame_rate": [conform.frame_rate.numerator, conform.frame_rate.denominator],
+            "start": frames.start,
+            "frames": len(frames),
+            "complexity": asdict(whole(found)),
+            "sizes": [list(size) for size in sizes],
+            "crfs": list(CRFS[codec]),
+            "truth": {
+                "start": 0,
+                **_grid(ffmpeg, pictures, codec, sizes, _TRUTH_EVERY, folder),
+            },
+            "short": {
+                "start": start,
+                **_grid(ffmpeg, shorter, codec, sizes, _SHORT_EVERY, part),
+            },
+        }
+    return {**document, "cpu_seconds": round(_cpu() - before, 1)}
+
+
+def _extract(
+    ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, size: tuple[int, int], folder: Path
+) -> Pictures:
+    width, height = size
+    conform = clip.conform
+    if size != (conform.width, conform.height):
+        scale = Filter("scale", (str(width), str(height)), (("flags", "lanczos+accurate_rnd"),))
+        filters = (*conform.filters, scale, Filter("setsar", ("1",)))
+        conform = replace(conform, filters=filters, width=width, height=height)
+    window = Window(frames, 0, len(frames))
+    sample = extract_sample(ffmpeg, clip.master, conform, [window], folder)
+    # They are reference pictures already: nothing is left to be conformed.
+    as_it_is = replace(conform, stream_index=0, input_options=(), filters=())
+    return Pictures(_at(clip.master, sample), as_it_is, len(frames))
+
+
+def _at(master: Master, path: Path) -> Master:
+    return replace(master, path=path)
+
+
+def whole(found: Analysis) -> Complexity:
+    """The complexity of pictures that are one shot, whatever the analysis took them for."""
+    weights = [len(shot.frames) / found.frames for shot in found.shots]
+
+    def mean(of: Callable[[Complexity], float]) -> float:
+        values = (of(shot.complexity) for shot in found.shots)
+        return sum(w * v for w, v in zip(weights, values, strict=True))
+
+    return Complexity(
+        spatial=mean(lambda c: c.spatial),
+        temporal=mean(lambda c: c.temporal),
+        texture=mean(lambda c: c.texture),
+        noise=mean(lambda c: c.noise),
+        brightness=mean(lambda c: c.brightness),
+    )
+
+
+def _grid(
+    ffmpeg: Ffmpeg,
+    pictures: Pictures,
+    codec_name: str,
+    sizes: Sequence[tuple[int, int]],
+    every: int,
+    folder: Path,
+) -> dict[str, Any]:
+    codec, crfs = codec_named(codec_name), CRFS[codec_name]
+    settings = TrialSettings(
+        preset=codec.default_preset,
+        gop_frames=gop_frames(pictures.conform.frame_rate, _GOP_SECONDS),
+        vmaf_model=VMAF_MODEL,
+        every=every,
+        threads=os.cpu_count() or 1,
+        jobs=1,
+    )
+    windows = [Window(FrameRange(0, pictures.frames), 0, pictures.frames)]
+    trials = run_trials(
+        ffmpeg,
+        pictures.master.path,
+        pictures.conform,
+        windows,
+        codec,
+        [(width, height, crfs) for width, height in sizes],
+        settings,
+        folder,
+    )
+    found = {(t.width, t.height, t.crf): (t.bits[0], t.vmaf[0]) for t in trials}
+    rows: dict[str, list[list[float]]] = {"idr": [], "rest": [], "vmaf": []}
+    for width, height in sizes:
+        bits, vmaf = zip(*(found[width, height, crf] for crf in crfs), strict=True)
+        first = [_first_packet(folder, width, height, crf) for crf in crfs]
+        rows["idr"].append([float(b) for b in first])
+        rows["rest"].append([float(a - b) for a, b in zip(bits, first, strict=True)])
+        rows["vmaf"].append([round(v, 4) for v in vmaf])
+    return {"frames": pictures.frames, "every": every, **rows}
+
+
+def _first_packet(folder: Path, width: int, height: int, crf: float) -> int:
+    """Bits of the first packet: the trials' logs have one line of bytes a packet."""
+    logs = list(folder.glob(f"{width}x{height}-*-{crf:g}.size"))
+    if len(logs) != 1:
+        raise MeasureError(
+            "A trial's packets cannot be told",
+            where=f"{width}x{height} at CRF {crf:g}",
+            why=f"{len(logs)} logs of them where there should be one",
+        )
+    return int(logs[0].read_text().split()[0]) * 8
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def wanted(ffmpeg: Ffmpeg, folder: Path, per_clip: int) -> Iterator[tuple[Clip, FrameRange]]:
+    """The shots of a folder's clips, in the order of measuring.
+
+    The folder is read again in each round, so that clips may be added meanwhile. What cannot be
+    read is said once and left out.
+    """
+    clips: dict[str, Clip | None] = {}
+    for turn in range(per_clip):
+        for name in in_turn([p.name for p in folder.iterdir() if p.is_file()]):
+            if name not in clips:
+                try:
+                    clips[name] = open_clip(ffmpeg, folder / name, per_clip)
+                except EncoderError as error:
+                    clips[name] = None
+                    print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
+            clip = clips[name]
+            if clip is not None and turn < len(clip.shots):
+                yield clip, piece(clip.shots[turn].frames)
+
+
+def measure_all(
+    ffmpeg: Ffmpeg, clips: Path, out: Path, codec: str, per_clip: int, minutes: float | None
+) -> int:
+    """Measures what is not measured yet; returns how many shots were.
+
+    ``minutes``: no shot is begun after these.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    end = None if minutes is None else time.monotonic() + 60 * minutes
+    count = 0
+    for clip, frames in wanted(ffmpeg, clips, per_clip):
+        if end is not None and time.monotonic() >= end:
+            break
+        path = out / f"{key_of(clip, frames, codec)}.json"
+        if path.exists():
+            continue
+        name = clip.master.path.name
+        try:
+            document = measure_shot(ffmpeg, clip, frames, codec)
+        except MeasureError as error:
+            print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
+            continue
+        _write(path, json.dumps(document) + "\n")
+        count += 1
+        print(
+            f"{name} {document['width']}x{document['height']} from frame {frames.start}: "
+            f"{document['cpu_seconds']:.0f} CPU seconds",
+            file=sys.stderr,
+            flush=True,
+        )
+    return count
+
+
+def merge(folder: Path) -> str:
+    """All shots of a folder as one document, rounded to what can be told apart, a line a shot."""
+    shots = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
+    shots.sort(key=lambda shot: (shot["clip"], shot["start"], shot["key"]))
+    lines = ",\n".join(json.dumps(_compact(shot), separators=(",", ":")) for shot in shots)
+    return f'{{"schema":"{MERGED_SCHEMA}","shots":[\n{lines}\n]}}\n'
+
+
+def _compact(shot: dict[str, Any]) -> dict[str, Any]:
+    left_out = ("schema", "key", "ffmpeg", "cpu_seconds")
+    kept = {name: value for name, value in shot.items() if name not in left_out}
+    kept["complexity"] = {name: round(v, 3) for name, v in shot["complexity"].items()}
+    for grid in ("truth", "short"):
+        kept[grid] = {
+            **shot[grid],
+            "idr": [[round(v) for v in row] for row in shot[grid]["idr"]],
+            "rest": [[round(v) for v in row] for row in shot[grid]["rest"]],
+            "vmaf": [[round(v, 2) for v in row] for row in shot[grid]["vmaf"]],
+        }
+    return kept
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def main() -> int:
+    """Measures a folder of clips, or merges what was measured."""
+    parser = argparse.ArgumentParser(description="Measure what the ladder's prior is trained on.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("clips", nargs="?", type=Path, help="folder of clips to measure")
+    source.add_argument("--merge", type=Path, metavar="SHOTS", help="folder of shots to merge")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or file, to write")
+    parser.add_argument("--codec", choices=sorted(CRFS), default="h264")
+    parser.add_argument("--per-clip", type=int, default=4, help="most shots of a clip (default 4)")
+    parser.add_argument("--minutes", type=float, help="begin no shot after these")
+    parser.add_argument("--ffmpeg", help="another FFmpeg")
+    options = parser.parse_args()
+    if options.per_clip < 1:
+        parser.error("--per-clip must be at least 1")
+    folder = options.merge or options.clips
+    if not folder.is_dir():
+        parser.error(f"{folder} is not a folder")
+    if options.merge is not None:
+        _write(options.out, merge(options.merge))
+        return 0
+    try:
+        count = measure_all(
+            locate(options.ffmpeg),
+            options.clips,
+            options.out,
+            options.codec,
+            options.per_clip,
+            options.minutes,
+        )
+    except EncoderError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_code)
+    print(f"{count} shots measured")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
