@@ -11,7 +11,7 @@ clip comes first, then the second of every clip, and so on; of file names such a
 all shots into one compact file.
 
 Of a shot, 40 consecutive frames from its middle (or all, if it has at least 24) are conformed as
-every verb does and scaled down to a short side of 720 at most; of every fourth shot of at least
+every verb does and scaled down to a short side of 720 at most; of every eighth shot of at least
 1080, to 1080. Then at six resolutions, and five CRFs each, with the encoder options, scalers and
 VMAF of the ladder's trials, two grids are measured:
 
@@ -37,8 +37,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -69,6 +69,8 @@ SCALES = tuple(Fraction(*s) for s in ((1, 1), (3, 4), (3, 5), (1, 2), (1, 3), (1
 CRFS = {"h264": (17.0, 23.0, 29.0, 35.0, 41.0), "av1": (20.0, 28.0, 36.0, 44.0, 52.0)}
 _GOP_SECONDS = Fraction(2)
 _TRUTH_EVERY, _SHORT_EVERY = 2, 3
+# Pictures of 1080 lines take two and a half times as long to measure as those of 720.
+_LARGE_EVERY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +151,9 @@ def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> 
     Raises:
         EncoderError: when FFmpeg fails, or lacks something.
     """
-    before = _cpu()
-    conform = clip.conform
+    before, conform = _cpu(), clip.conform
     key = key_of(clip, frames, codec)
-    large = min(conform.width, conform.height) >= 1080 and int(key, 16) % 4 == 0
+    large = min(conform.width, conform.height) >= 1080 and int(key, 16) % _LARGE_EVERY == 0
     width, height = measured_size(conform.width, conform.height, 1080 if large else 720)
     sizes = [(even(width * scale), even(height * scale)) for scale in SCALES]
     with tempfile.TemporaryDirectory(prefix="encoder-train-") as name:
@@ -164,7 +165,7 @@ def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> 
         short = FrameRange(start, start + SHORT_FRAMES)
         window = Window(short, 0, len(short))
         sample = extract_sample(ffmpeg, pictures.master, pictures.conform, [window], part)
-        shorter = replace(pictures, master=_at(pictures.master, sample), frames=len(short))
+        shorter = replace(pictures, master=replace(pictures.master, path=sample), frames=len(short))
         found = analyze(ffmpeg, pictures.master, pictures.conform)
         document = {
             "schema": SHOT_SCHEMA,
@@ -209,28 +210,17 @@ def _extract(
     sample = extract_sample(ffmpeg, clip.master, conform, [window], folder)
     # They are reference pictures already: nothing is left to be conformed.
     as_it_is = replace(conform, stream_index=0, input_options=(), filters=())
-    return Pictures(_at(clip.master, sample), as_it_is, len(frames))
-
-
-def _at(master: Master, path: Path) -> Master:
-    return replace(master, path=path)
+    return Pictures(replace(clip.master, path=sample), as_it_is, len(frames))
 
 
 def whole(found: Analysis) -> Complexity:
     """The complexity of pictures that are one shot, whatever the analysis took them for."""
-    weights = [len(shot.frames) / found.frames for shot in found.shots]
 
-    def mean(of: Callable[[Complexity], float]) -> float:
-        values = (of(shot.complexity) for shot in found.shots)
-        return sum(w * v for w, v in zip(weights, values, strict=True))
+    def mean(name: str) -> float:
+        parts = (len(shot.frames) * getattr(shot.complexity, name) for shot in found.shots)
+        return float(sum(parts) / found.frames)
 
-    return Complexity(
-        spatial=mean(lambda c: c.spatial),
-        temporal=mean(lambda c: c.temporal),
-        texture=mean(lambda c: c.texture),
-        noise=mean(lambda c: c.noise),
-        brightness=mean(lambda c: c.brightness),
-    )
+    return Complexity(**{field.name: mean(field.name) for field in fields(Complexity)})
 
 
 def _grid(
