@@ -95,7 +95,7 @@ def expected_delivery(
     and Sitaraman, IMC 2012).
 
     Args:
-        rungs: what can be played, in any order, not empty, each of another bitrate.
+        rungs: what can be played, in any order, not empty.
         audience: who plays it.
         top_vmaf: quality above this is not seen, and not counted.
         audio_bitrate: bits per second of the sound that is played along.
@@ -113,9 +113,8 @@ def expected_delivery(
         raise ValueError("a ladder has no rungs")
     if not (np.isfinite(rates).all() and np.isfinite(scores).all() and (rates > 0).all()):
         raise ValueError("a bitrate or a score of a rung is not a number")
-    if len(np.unique(rates)) != len(rates):
-        raise ValueError("two rungs have the same bitrate")
-    order = np.argsort(rates)
+    # Of two rungs with the same bitrate the better is played.
+    order = np.lexsort((scores, rates))
     needed = carrying(rates[order], audio_bitrate, usable)
     below = share_below(audience, needed)
     played = np.append(below[1:], 1.0) - below

@@ -39,7 +39,7 @@ def bd_rate(
     Raises:
         ValueError: when a rate is not positive or something is not a finite number.
     """
-    curves = [_front(reference), _front(candidate)]
+    curves = [front(reference), front(candidate)]
     if any(len(quality) < 2 for _, quality in curves):
         return None
     low = max(float(quality[0]) for _, quality in curves)
@@ -56,8 +56,12 @@ def bd_rate(
     return float(np.expm1(means[1] - means[0])) * 100
 
 
-def _front(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rates and qualities of the points that are worth their bits, ascending in both."""
+def front(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rates and qualities of the points that are worth their bits, ascending in both.
+
+    Raises:
+        ValueError: when a rate is not positive or something is not a finite number.
+    """
     if not all(np.isfinite(rate) and np.isfinite(quality) for rate, quality in points):
         raise ValueError("a point of a rate-quality curve is not a number")
     if any(rate <= 0 for rate, _ in points):

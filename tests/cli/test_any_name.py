@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from encoder.cli import comparison_table, master_table, tables
 from encoder.cli import main as entry
-from encoder.cli import master_table, tables
 from encoder.cli.render import Renderer
 from encoder.engine.doctor import Finding
 from encoder.engine.events import Notice
@@ -22,12 +22,14 @@ from encoder.engine.store import Store, key_of
 from encoder.errors import EncoderError, ExitCode, MachineError, MasterError, printable
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
+from encoder.media.comparison import Comparison
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
 from encoder.media.serial import from_plain
 from encoder.report.plain import failure, json_text
 from tests.cli.documented import Plain, strict, wrong_in
-from tests.cli.test_json_documents import EVENTS, RESULT, opened_with, rich_master
+from tests.cli.test_json_documents import EVENTS, RESULT, comparison, opened_with, rich_master
+from tests.ladder.test_compare import ANCHOR, TEST, WORLD
 
 BAD = os.fsdecode(b"bad\xff.mp4")
 
@@ -204,6 +206,12 @@ def hostile() -> Ladder:
     return replace(RESULT.ladder, policy=f"[red]{BAD}", rungs=rungs, notes=(f"[/y] {BAD}",))
 
 
+def hostile_comparison() -> Comparison:
+    found = comparison(ANCHOR, TEST, WORLD)
+    named = replace(found.reference, name=f"[/n] {BAD} \x1b[2J")
+    return replace(found, reference=named, audience=f"[/a] {BAD} \x1b[2J")
+
+
 def hostile_master() -> Master:
     found = rich_master()
     audio = tuple(replace(a, language="[/]", title=BAD, layout="[x]") for a in found.audio)
@@ -215,6 +223,7 @@ def hostile_master() -> Master:
     "show",
     [
         lambda: tables.print_ladder(hostile()),
+        lambda: comparison_table.print_comparison(hostile_comparison()),
         lambda: master_table.print_master(hostile_master(), opened_with()),
         lambda: tables.print_package(RESULT.package, Path(f"[/p] {BAD}")),
         lambda: tables.print_plan((PlannedStage("score", "to do", f"[/w] {BAD} \x1b[2J", "x"),)),
@@ -222,7 +231,7 @@ def hostile_master() -> Master:
             (Finding("FFmpeg", False, True, f"[/f] {BAD} \x1b[2J", "", "[/m]"),), good=False
         ),
     ],
-    ids=("ladder", "master", "package", "plan", "findings"),
+    ids=("ladder", "comparison", "master", "package", "plan", "findings"),
 )
 def test_tables_show_any_text_as_it_is(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str]

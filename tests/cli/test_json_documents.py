@@ -24,9 +24,13 @@ from encoder.engine.folders import read_ladder, read_renditions, save_renditions
 from encoder.engine.plan import PlannedStage, plan_document
 from encoder.engine.publish import published_document
 from encoder.errors import ExitCode, UsageError
+from encoder.ladder.compare import compare_ladders
+from encoder.media.audience import Audience
+from encoder.media.comparison import Comparison
 from encoder.media.conform import Conform
 from encoder.media.master import Master
 from encoder.media.scores import Pooled, Scorecard
+from encoder.report.compare_document import comparison_document
 from encoder.report.document import ingest_document
 from encoder.report.plain import failure, json_line, json_text
 from encoder.report.verbs import (
@@ -49,6 +53,7 @@ from tests.cli.documented import (
     strict,
     wrong_in,
 )
+from tests.ladder.test_compare import ANCHOR, TEST, WORLD, Points, in_bits, ladder_of
 from tests.report import factory
 from tests.report.test_document import DOCUMENTATION
 
@@ -88,6 +93,14 @@ def scorecard() -> Scorecard:
     return Scorecard((replace(first, metrics=sparse), replace(second, metrics=fewer), *rest))
 
 
+def comparison(ours: Points, reference: Points, audience: Audience | None) -> Comparison:
+    """Of ladders whose cheapest rung has neither PSNR nor SSIM."""
+    first, second = (ladder_of(in_bits(points)) for points in (ours, reference))
+    bare = replace(first.rungs[-1], psnr_y=None, ssim=None)
+    first = replace(first, rungs=(*first.rungs[:-1], bare))
+    return compare_ladders(first, second, audience, Fraction(61, 3), 37.0, 128_000)
+
+
 FINDINGS = (
     Finding("Python", True, True, "3.11.2", "everything", ""),
     Finding("encoder libsvtav1", False, False, "no", "AV1 renditions", "use another FFmpeg"),
@@ -110,6 +123,9 @@ DOCUMENTS: tuple[Plain, ...] = (
     analysis_document(RESULT.analysis),
     ladder_document(RESULT.ladder),
     ladder_document(FIXED.ladder),
+    comparison_document(comparison(ANCHOR, TEST, WORLD)),
+    comparison_document(comparison(ANCHOR[:1], TEST[:1], None)),
+    comparison_document(comparison(ANCHOR[:2], ANCHOR[2:], None)),
     renditions_document(RESULT.renditions),
     renditions_document(SILENT.renditions),
     package_document(RESULT.package),
@@ -169,7 +185,7 @@ def test_every_schema_of_the_program_is_documented() -> None:
     used = {
         name
         for path in root.rglob("*.py")
-        for name in re.findall(r'"(encoder\.[a-z]+/\d+)"', path.read_text("utf-8"))
+        for name in re.findall(r'"(encoder\.[a-z_]+/\d+)"', path.read_text("utf-8"))
     }
     known = set(sections("##", VERBS.read_text("utf-8"))) | {"encoder.ingest/1"}
     # An entry of the store is nobody else's business.

@@ -272,6 +272,14 @@ def test_every_viewer_counts_once(
     assert backwards.vmaf == pytest.approx(found.vmaf)
 
 
+def test_of_two_rungs_that_cost_the_same_the_better_is_played() -> None:
+    one, other = point(500_000, 60.0), point(500_000, 50.0)
+    for rungs in ((one, other), (other, one)):
+        found = expected_delivery(rungs, Audience.of_histogram([(1e7, 1)]), 95.0, 0)
+        assert found.shares[rungs.index(one)] == 1
+        assert found.vmaf == 60
+
+
 def test_bits_above_visible_quality_are_seen_as_waste() -> None:
     plain = (point(2_000_000, 95.0), point(500_000, 70.0))
     wasteful = (point(6_000_000, 99.0), *plain)
@@ -286,7 +294,6 @@ def test_bits_above_visible_quality_are_seen_as_waste() -> None:
         (),
         (point(0, 50.0),),
         (point(1000, math.nan),),
-        (point(1000, 50.0), point(1000, 60.0)),
     ],
 )
 def test_no_delivery_of_what_is_no_ladder(rungs: tuple[RateQualityPoint, ...]) -> None:
