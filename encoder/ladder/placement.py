@@ -27,6 +27,19 @@ LEAST_GAIN = 0.1
 _DIGITS = 9
 
 
+def select_rungs(points: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choice, ...]:
+    """The rungs that a policy wants: placed for its audience if it has one, else evenly spaced.
+
+    Args:
+        points: those that may become rungs, the cheapest first, bitrate and VMAF rising strictly;
+            not empty.
+        policy: what is wanted.
+    """
+    if policy.audience is None:
+        return choose_rungs(points, policy)
+    return place_rungs(points, policy.audience, policy)
+
+
 def place_rungs(
     points: Sequence[RateQualityPoint],
     audience: Audience,

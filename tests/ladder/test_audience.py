@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from encoder.errors import ExitCode, UsageError
 from encoder.ladder.audience import bandwidth_below, expected_delivery, share_below
 from encoder.ladder.choose import choose_rungs
-from encoder.ladder.placement import LEAST_GAIN, place_rungs
+from encoder.ladder.placement import LEAST_GAIN, place_rungs, select_rungs
 from encoder.ladder.policy import load_policy, parse_policy
 from encoder.ladder.read_audience import DEFAULT_AUDIENCE, load_audience, shipped_audiences
 from encoder.ladder.strict_yaml import Source
@@ -408,3 +408,12 @@ def test_viewers_who_all_have_more_than_enough_need_one_rung() -> None:
     (only,) = place_rungs(smooth(100), Audience.of_histogram([(1e9, 1)]), POLICY)
     assert only.point.vmaf >= POLICY.top_vmaf
     assert only.why == "the cheapest point that reaches VMAF 95; 100% of the audience play it"
+
+
+def test_a_policy_selects_for_its_audience_if_it_has_one() -> None:
+    found = smooth(100)
+    assert select_rungs(found, POLICY) == choose_rungs(found, POLICY)
+    audience = load_audience("mobile-2020")
+    for_them = replace(POLICY, audience=audience)
+    assert select_rungs(found, for_them) == place_rungs(found, audience, POLICY)
+    assert select_rungs(found, for_them) != select_rungs(found, POLICY)
