@@ -20,16 +20,22 @@ class Choice:
 def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choice, ...]:
     """Rungs from the best to the cheapest.
 
-    The best is the cheapest point that reaches the policy's top quality within its cap. Each next
-    one is about ``spacing.vmaf`` lower, kept between the least and the greatest ratio of bitrates,
-    and at least ``spacing.min_vmaf`` lower; it ends at the policy's lowest bitrate, its floor of
-    quality, or its number of rungs. At least one rung is returned; bitrate and quality fall
-    strictly.
+    A policy with an audience gets those that :func:`encoder.ladder.placement.place_rungs` places
+    for it. Without one rungs are spaced evenly: the best is the cheapest point that reaches the
+    policy's top quality within its cap. Each next one is about ``spacing.vmaf`` lower, kept between
+    the least and the greatest ratio of bitrates, and at least ``spacing.min_vmaf`` lower; it ends
+    at the policy's lowest bitrate, its floor of quality, or its number of rungs. At least one rung
+    is returned; bitrate and quality fall strictly.
 
     Args:
         hull: the points of the upper convex hull or near it, the cheapest first, not empty.
         policy: what is wanted.
     """
+    if policy.audience is not None:
+        # It takes its best rung from here.
+        from encoder.ladder.placement import place_rungs
+
+        return place_rungs(hull, policy.audience, policy)
     top = _top(hull, policy)
     chosen = [top]
     while len(chosen) < policy.max_rungs:

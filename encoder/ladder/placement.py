@@ -27,19 +27,6 @@ LEAST_GAIN = 0.1
 _DIGITS = 9
 
 
-def select_rungs(points: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choice, ...]:
-    """The rungs that a policy wants: placed for its audience if it has one, else evenly spaced.
-
-    Args:
-        points: those that may become rungs, the cheapest first, bitrate and VMAF rising strictly;
-            not empty.
-        policy: what is wanted.
-    """
-    if policy.audience is None:
-        return choose_rungs(points, policy)
-    return place_rungs(points, policy.audience, policy)
-
-
 def place_rungs(
     points: Sequence[RateQualityPoint],
     audience: Audience,
@@ -50,7 +37,7 @@ def place_rungs(
 ) -> tuple[Choice, ...]:
     """Rungs from the best to the cheapest, where viewers are.
 
-    The best is the one that :func:`encoder.ladder.choose.choose_rungs` takes: the cheapest that
+    The best is the one that the policy would have without an audience: the cheapest that
     reaches the policy's top quality within its cap. The others are, of all sets that the policy
     allows, those that give the audience the greatest expected quality, as
     :func:`encoder.ladder.audience.expected_delivery` has it, less ``least_gain`` for each rung.
@@ -69,7 +56,7 @@ def place_rungs(
         least_gain: what a rung must add, in points of expected VMAF.
         usable: the part of the bandwidth that a player counts on.
     """
-    best = choose_rungs(points, replace(policy, max_rungs=1))[0]
+    best = choose_rungs(points, replace(policy, max_rungs=1, audience=None))[0]
     low = [p for p in points if policy.min_bitrate <= p.bitrate < best.point.bitrate]
     within = [*low, best.point]
     gains = _Gains(within, audience, policy, usable)
@@ -158,7 +145,7 @@ def _explained(
         choices.append(
             Choice(
                 point,
-                f"{played} play it; without it the expected VMAF of all would be {less:.1f} less",
+                f"{played} play it; it adds {less:.1f} to the mean VMAF that is received",
             )
         )
     return tuple(choices)
