@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def analyze(
     conform: Conform,
     settings: AnalysisSettings = _DEFAULTS,
     *,
+    checksums: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """Finds the shots of a master and measures them.
@@ -60,6 +62,8 @@ def analyze(
         master: the source.
         conform: how its pictures become reference pictures.
         settings: what to look for.
+        checksums: a file that gets a checksum of every reference picture, to be read by
+            :func:`encoder.ffmpeg.checksums.read_checksums`; none by default.
         on_progress: called with the number of frames done, every few frames.
 
     Raises:
@@ -69,7 +73,9 @@ def analyze(
     geometry = plan_geometry(conform, settings.picture_pixels)
     meter = _Meter(geometry, conform.frame_rate, settings)
     try:
-        with open_pictures(ffmpeg, master, conform, geometry, _BATCH) as batches:
+        with open_pictures(
+            ffmpeg, master, conform, geometry, _BATCH, checksums=checksums
+        ) as batches:
             for batch in batches:
                 meter.add(batch)
                 if on_progress is not None:

@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from math import sqrt
+from pathlib import Path
 from typing import cast
 
 import ffmpeg as graph
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.ffmpeg.graph import arguments, open_master
+from encoder.ffmpeg.graph import arguments, file_url, open_master
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import Running, stream
 from encoder.media.conform import Conform
@@ -110,9 +111,17 @@ class Batch:
         return np.array_equal(self.luma, other.luma) and np.array_equal(self.chroma, other.chroma)
 
 
-def command(master: Master, conform: Conform, geometry: Geometry) -> list[str]:
-    """FFmpeg's arguments: decodes, conforms, scales, and writes raw pictures to its output."""
+def command(
+    master: Master, conform: Conform, geometry: Geometry, checksums: Path | None = None
+) -> list[str]:
+    """FFmpeg's arguments: decodes, conforms, scales, and writes raw pictures to its output.
+
+    With ``checksums``, those of the reference pictures are written to that file as well.
+    """
     source = open_master(master.path, conform)
+    if checksums is not None:
+        both = source.filter_multi_output("split", 2)
+        source, checked = both[0], both[1]
     if geometry.strip:
         halves = source.filter_multi_output("split", 2)
         small = _scaled(halves[0], geometry)
@@ -130,7 +139,11 @@ def command(master: Master, conform: Conform, geometry: Geometry) -> list[str]:
         picture = graph.filter([small, strip], "vstack")
     else:
         picture = _scaled(source, geometry)
-    return arguments(picture.output("pipe:1", f="rawvideo", fps_mode="passthrough"))
+    output = picture.output("pipe:1", f="rawvideo", fps_mode="passthrough")
+    if checksums is not None:
+        sums = checked.output(file_url(checksums), f="framecrc", fps_mode="passthrough")
+        output = graph.merge_outputs(output, sums)
+    return arguments(output)
 
 
 def _scaled(source: graph.Stream, geometry: Geometry) -> graph.Stream:
@@ -140,16 +153,22 @@ def _scaled(source: graph.Stream, geometry: Geometry) -> graph.Stream:
 
 @contextmanager
 def open_pictures(
-    ffmpeg: Ffmpeg, master: Master, conform: Conform, geometry: Geometry, batch: int
+    ffmpeg: Ffmpeg,
+    master: Master,
+    conform: Conform,
+    geometry: Geometry,
+    batch: int,
+    *,
+    checksums: Path | None = None,
 ) -> Iterator[Iterator[Batch]]:
-    """The pictures of a master, in batches of up to ``batch`` frames.
+    """The pictures of a master, in batches of up to ``batch`` frames; see :func:`command`.
 
     Raises:
         ProcessFailed: at the end of the pictures, when FFmpeg failed.
         EOFError: when the last picture is incomplete.
         MachineError: when FFmpeg cannot be started.
     """
-    with stream(ffmpeg, command(master, conform, geometry)) as running:
+    with stream(ffmpeg, command(master, conform, geometry, checksums)) as running:
         yield _read(running, geometry, batch)
 
 

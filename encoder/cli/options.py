@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +18,7 @@ import click
 from encoder.errors import UsageError
 
 if TYPE_CHECKING:
+    from encoder.engine.interruption import Interruption
     from encoder.engine.pipeline import Pipeline
     from encoder.media.policy import Policy
 
@@ -44,12 +47,28 @@ effort_option = click.option(
 )
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only
+    """A number of bytes: ``1500M``, ``8G``; powers of 1024."""
+
+    name = "size"
+    _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}  # noqa: RUF012
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.I)
+        if found is None or float(found[1]) <= 0:
+            self.fail(f"{value!r} is not a size: give one such as 1500M or 8G", param, ctx)
+        return int(float(found[1]) * self._UNITS[found[2].upper()])
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What every verb that runs FFmpeg takes."""
 
     ffmpeg: str | None
-    jobs: int
+    jobs: int | None
+    memory: int | None
     events: Path | None
     quiet: bool
     verbose: bool
@@ -62,6 +81,7 @@ def common_options(function: F) -> F:
         common = Common(
             kwargs.pop("ffmpeg"),
             kwargs.pop("jobs"),
+            kwargs.pop("memory"),
             kwargs.pop("events"),
             kwargs.pop("quiet"),
             kwargs.pop("verbose"),
@@ -84,7 +104,15 @@ def common_options(function: F) -> F:
             "--jobs",
             type=click.IntRange(1, 256),
             default=None,
-            help="FFmpeg processes at a time.  [default: a quarter of the cores]",
+            help="FFmpeg processes at a time.  [default: one for every four cores, as far as "
+            "there is memory]",
+        ),
+        click.option(
+            "--memory",
+            type=Size(),
+            metavar="SIZE",
+            help="What all processes together should stay under, such as 1500M or 8G.  "
+            "[default: half of the machine's]",
         ),
         click.option(
             "--ffmpeg",
@@ -101,7 +129,9 @@ def common_options(function: F) -> F:
 def pipeline(common: Common) -> Iterator[Pipeline]:
     """The pipeline that the options ask for, rendered while it runs."""
     from encoder.cli.render import Renderer
+    from encoder.engine.interruption import Interruption
     from encoder.engine.pipeline import Pipeline
+    from encoder.engine.resources import Resources, cores
     from encoder.engine.store import Store, default_root
     from encoder.ffmpeg.locate import locate
 
@@ -109,9 +139,36 @@ def pipeline(common: Common) -> Iterator[Pipeline]:
         raise UsageError("-q and -v contradict each other")
     if common.verbose:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    jobs = common.jobs or max(1, (os.cpu_count() or 1) // 4)
-    with Renderer(quiet=common.quiet, events=common.events) as renderer:
-        yield Pipeline(locate(common.ffmpeg), Store(default_root()), renderer, jobs)
+    jobs = common.jobs or max(1, cores() // 4)
+    interruption = Interruption()
+    store = Store(default_root())
+    try:
+        with Renderer(quiet=common.quiet, events=common.events) as renderer, asking(interruption):
+            yield Pipeline(
+                locate(common.ffmpeg),
+                store,
+                renderer,
+                jobs,
+                resources=Resources(common.jobs, common.memory),
+                interruption=interruption,
+            )
+    finally:
+        store.close()
+
+
+@contextmanager
+def asking(interruption: Interruption) -> Iterator[None]:
+    """Ctrl-C once asks work that can be drained to stop; otherwise, and twice, it interrupts."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not interruption.ask():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def load(policy_name: str, codec: str | None, preset: str | None) -> Policy:

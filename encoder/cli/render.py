@@ -162,20 +162,20 @@ class _Live:
         )
         self._tasks: dict[str, TaskID] = {}
         self._rate = _Rate()
-        self._detail = ""
+        self._done = 0
         self._progress.start()
 
     def show(self, event: Event) -> None:
         if isinstance(event, StageStarted):
             self._rate = _Rate()
-            self._detail = ""
+            self._done = 0
             self._tasks[event.stage] = self._progress.add_task(
                 "", total=event.total or None, stage=event.stage, share="", text=event.detail
             )
         elif isinstance(event, StageProgress):
-            if event.detail != self._detail:
-                self._rate = _Rate()
-                self._detail = event.detail
+            if event.done < self._done:
+                self._rate = _Rate()  # another part of the stage
+            self._done = event.done
             rate = self._rate.text(event.done, event.total)
             share = f"{min(1.0, event.done / event.total):.0%}" if event.total else ""
             self._progress.update(

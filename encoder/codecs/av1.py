@@ -20,6 +20,8 @@ class SvtAv1:
     crf_step: float = 1.0
     trial_span: tuple[float, float] = (22.0, 54.0)
     varies_crf: bool = False
+    buffer_start: float | None = None
+    joining_filter: str | None = None
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libsvtav1."""

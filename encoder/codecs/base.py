@@ -25,6 +25,8 @@ class EncodeSettings:
     Exactly one of ``crf`` and ``bitrate`` is set. ``max_bitrate`` (bits per second) and
     ``buffer_bits`` are the video buffering verifier's; without them the rate is not capped.
     ``gop_frames`` is the longest distance of IDR frames, which are otherwise forced from outside.
+    ``buffer_start`` is how full the decoder's buffer is at the first frame, 0 to 1; None leaves
+    it to the encoder.
     ``zones`` are ranges of frames with a CRF of their own, in order; ``crf`` holds outside of them.
     """
 
@@ -38,6 +40,7 @@ class EncodeSettings:
     max_bitrate: int | None = None
     buffer_bits: int | None = None
     zones: tuple[CrfZone, ...] = ()
+    buffer_start: float | None = None
 
     def __post_init__(self) -> None:
         if (self.crf is None) == (self.bitrate is None):
@@ -85,6 +88,16 @@ class Codec(Protocol):
     def varies_crf(self) -> bool:
         """Whether CRF can change inside one encode; if not, :class:`EncodeSettings` has no zones
         and each range of frames is encoded apart."""
+
+    @property
+    def buffer_start(self) -> float | None:
+        """How full the decoder's buffer is, 0 to 1, at the start of an encode that says nothing of
+        it; None when the encoder does not keep to a buffer model, but only near a rate."""
+
+    @property
+    def joining_filter(self) -> str | None:
+        """FFmpeg's bitstream filter for encodes that will follow each other in one track; None when
+        nothing needs to be taken out."""
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """FFmpeg's output options for the encode, as ffmpeg-python takes them.

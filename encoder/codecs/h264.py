@@ -34,6 +34,9 @@ class X264:
     crf_step: float = 0.5
     trial_span: tuple[float, float] = (19.0, 37.0)
     varies_crf: bool = True
+    buffer_start: float | None = 0.9  # x264's vbv-init
+    # x264's settings as text, which every encode would repeat (SEI).
+    joining_filter: str | None = "filter_units=remove_types=6"
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libx264."""
@@ -65,6 +68,8 @@ def _params(settings: EncodeSettings) -> list[str]:
     # The picture parameter set would otherwise start from the encode's own CRF: encodes at other
     # CRFs could not follow each other in one track.
     params = ["stitchable=1"]
+    if settings.buffer_start is not None:
+        params.append(f"vbv-init={settings.buffer_start:g}")
     if settings.zones:
         # The last frame of x264's zones is inside; neither "," nor "/" means anything to FFmpeg.
         zones = (f"{z.frames.start},{z.frames.end - 1},crf={z.crf:g}" for z in settings.zones)

@@ -7,14 +7,15 @@ import shutil
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from encoder import __version__
 from encoder.codecs import codec_named
+from encoder.encode.chunk_command import Measuring
 from encoder.engine.events import Notice
-from encoder.engine.pipeline import Pipeline
+from encoder.engine.pipeline import EncodedTitle, Pipeline
 from encoder.engine.publish import (
     cannot_write,
     check_destination,
@@ -24,9 +25,10 @@ from encoder.engine.publish import (
     read_published,
     staging,
 )
+from encoder.engine.scoring import ScoreMode, measuring
 from encoder.engine.store import key_of
 from encoder.errors import MachineError
-from encoder.ladder.decide import EffortName
+from encoder.ladder.decide import VMAF_MODEL, EffortName
 from encoder.ladder.trials import require
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
@@ -34,7 +36,6 @@ from encoder.media.ladder import Ladder
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.policy import Policy
-from encoder.media.renditions import RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
@@ -46,12 +47,10 @@ from encoder.report.verbs import published_package
 from encoder.report.worst import worst_frames
 from encoder.score.measure import Distorted
 
-ScoreMode = Literal["none", "sampled", "full"]
-SAMPLED_EVERY = 5
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
-# The package and its copy in the store, with room for what prediction misses.
-_SPACE_FACTOR = 3
+# The package, its renditions and their chunks in the store, with room for what prediction misses.
+_SPACE_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +100,13 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     for note in ladder.notes:
         pipeline.emit(Notice("info", note))
     _check_space(pipeline, request, conform, analysis, ladder)
-    renditions = pipeline.renditions(master, conform, analysis, ladder, policy)
+    measured = measuring(request.score, VMAF_MODEL)
+    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measured)
+    renditions = encoded.renditions
     with staging(request.output) as folder:
         package = pipeline.package(renditions, folder, policy.segment_seconds)
         scorecard = _score(
-            pipeline, request, master, conform, analysis, renditions, package, folder
+            pipeline, request, master, conform, analysis, encoded, measured, package, folder
         )
         if scorecard is not None:
             for text in dominated(package, scorecard):
@@ -194,17 +195,27 @@ def _score(
     master: Master,
     conform: Conform,
     analysis: Analysis,
-    renditions: RenditionSet,
+    encoded: EncodedTitle,
+    measured: Measuring | None,
     package: Package,
     folder: Path,
 ) -> Scorecard | None:
-    if request.score == "none":
+    if measured is None:
         return None
     into = folder / "scores"
     into.mkdir()
-    files = [Distorted(one.id, folder / package.track(one.id).path) for one in renditions.video]
-    every = SAMPLED_EVERY if request.score == "sampled" else 1
-    return pipeline.scorecard(master, conform, analysis, files, into, every=every)
+    video = encoded.renditions.video
+    files = [Distorted(one.id, folder / package.track(one.id).path) for one in video]
+    return pipeline.pass_scorecard(
+        master,
+        conform,
+        analysis,
+        encoded,
+        files,
+        into,
+        measured,
+        every_frame=request.score == "full",
+    )
 
 
 def dominated(package: Package, card: Scorecard) -> list[str]:

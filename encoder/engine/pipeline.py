@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
-from encoder.analysis.analyze import AnalysisSettings, analyze
 from encoder.encode.audio import encode_audio
-from encoder.encode.keyframes import gop_frames, plan_gops
-from encoder.encode.video import encode_rungs
-from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageStarted
-from encoder.engine.stage import Meter, Running, WouldRun, cpu_seconds
-from encoder.engine.store import Entry, Store, key_of
-from encoder.errors import MasterError
-from encoder.ffmpeg.locate import Ffmpeg
+from encoder.encode.chunk import Title
+from encoder.encode.chunk_command import Measuring
+from encoder.engine.chunk_runner import ChunkRunner
+from encoder.engine.chunk_runner import Running as ChunkProgress
+from encoder.engine.chunk_store import ChunkStore
+from encoder.engine.events import Notice
+from encoder.engine.resources import cores, expected_memory, workers
+from encoder.engine.scoring import decoded_checksums, pass_score
+from encoder.engine.stage import Running, WouldRun
+from encoder.engine.steps import VERSIONS, Steps
+from encoder.engine.store import Entry, key_of
+from encoder.engine.video import (
+    EncodedRung,
+    EncodePlan,
+    encode_title,
+    join_rung,
+    missing_tasks,
+    plan_encode,
+    what_is_missing,
+)
 from encoder.ladder.decide import (
     EFFORTS,
     VMAF_MODEL,
@@ -31,173 +39,32 @@ from encoder.ladder.decide import (
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
-from encoder.media.ladder import Ladder, RateQualityPoint, Rung
+from encoder.media.ladder import Ladder, RateQualityPoint
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.policy import AudioPolicy, Policy
-from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
+from encoder.media.renditions import AudioRendition, RenditionSet
 from encoder.media.scores import RenditionScore, Scorecard
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
 from encoder.package.manifests import write_manifests
 from encoder.package.package import package
-from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
-from encoder.probe.probe import probe
-from encoder.probe.refusal import check_path
+from encoder.score.confirm import Measured, confirm
 from encoder.score.measure import Distorted, measure
 
-T = TypeVar("T")
 
-# Raised when a step comes to give another result for the same inputs.
-_STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio": "audio"}
-_VERSIONS = {"probe": 1, "analyze": 1, "trials": 2, "encode": 2, "audio": 1, "score": 2}
+@dataclass(frozen=True, slots=True)
+class EncodedTitle:
+    """The renditions of a title, and the encoded chunks that its video was joined from."""
+
+    renditions: RenditionSet
+    plan: EncodePlan
+    rungs: tuple[EncodedRung, ...]
 
 
-class Pipeline:
-    """The steps, with what they run on: an FFmpeg, a store, and somebody who listens.
-
-    Args:
-        ffmpeg: the program.
-        store: where results are kept.
-        emit: told what goes on.
-        jobs: FFmpeg processes at a time, where a step runs several.
-        only_plan: nothing after probing is made; what is not in the store raises
-            :class:`WouldRun`.
-    """
-
-    def __init__(
-        self, ffmpeg: Ffmpeg, store: Store, emit: Emit, jobs: int = 1, *, only_plan: bool = False
-    ) -> None:
-        self.ffmpeg = ffmpeg
-        self.store = store
-        self.emit = emit
-        self.jobs = jobs
-        self.only_plan = only_plan
-        self.meter = Meter()
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        """Tells of something that a person should know, and keeps it for the report."""
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self.emit(Notice("warning", text))
-
-    @contextmanager
-    def stage(self, name: Stage, total: int = 0, unit: str = "") -> Iterator[Running]:
-        """A stage: announced, timed, and told of when it is done."""
-        self.emit(StageStarted(name, "", total, unit))
-        running = Running(name, self.emit, total)
-        wall, cpu = time.monotonic(), cpu_seconds()
-        try:
-            yield running
-        finally:
-            spent = cpu_seconds() - cpu
-            self.meter.cpu[name] = self.meter.cpu.get(name, 0.0) + spent
-        self.emit(
-            StageFinished(name, running.cached, running.detail, spent, time.monotonic() - wall)
-        )
-
-    def _cached(
-        self,
-        step: str,
-        inputs: dict[str, object],
-        cls: type[T],
-        work: Callable[[Path], T],
-    ) -> tuple[T, Entry, bool]:
-        """A step's value and entry, from the store or made now; and whether it was there."""
-        key = key_of({**inputs, "step": step, "version": _VERSIONS[step]})
-        entry = self.store.find(step, key)
-        if entry is not None:
-            return from_plain(entry.value, cls), entry, True
-        if self.only_plan and step != "probe":
-            raise WouldRun(_STAGE_OF[step], "not in the store")
-        with self.store.work() as folder:
-            value = work(folder)
-            entry = self.store.save(step, key, folder, value)
-        return value, entry, False
-
-    # Master to Conform
-
-    def master(self, path: Path) -> Master:
-        """Probes the master.
-
-        Raises:
-            MasterError: when it cannot be read, or is of a kind that is not supported.
-        """
-        with self.stage("probe") as running:
-            digest = self._digest(path)
-            inputs = {"digest": digest, "av": version("av"), "ffmpeg": self.ffmpeg.version}
-            found, _, running.cached = self._cached(
-                "probe",
-                dict(inputs),
-                Master,
-                lambda _: probe(path, self.ffmpeg, digest=digest),
-            )
-            master = replace(found, path=path)
-        for defect in master.defects:
-            self.warn(defect)
-        return master
-
-    def _digest(self, path: Path) -> str:
-        """The content's digest, remembered for a file that did not change since.
-
-        Raises:
-            MasterError: when it cannot be read.
-        """
-        check_path(path)
-        stat = path.stat()
-        key = key_of(
-            {
-                "path": str(path.absolute()),
-                "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
-            }
-        )
-        entry = self.store.find("digest", key)
-        if entry is not None:
-            return str(entry.value)
-        try:
-            digest = digest_file(path)
-        except OSError as error:
-            raise MasterError(
-                "The master cannot be read",
-                where=str(path),
-                why=error.strerror or str(error),
-                hint="Check the disk that it lies on",
-            ) from error
-        with self.store.work() as folder:
-            self.store.save("digest", key, folder, digest)
-        return digest
-
-    def conform(self, master: Master, policy: Policy) -> Conform:
-        """The one decision how pictures become reference pictures."""
-        return decide_conform(master, max_frame_rate=policy.max_frame_rate)
-
-    # Conform to Ladder
-
-    def analysis(self, master: Master, conform: Conform) -> Analysis:
-        """The shots of the title.
-
-        Raises:
-            MasterError: when no picture can be decoded.
-        """
-        settings = AnalysisSettings()
-        with self.stage("analyze", master.video.frames, "frames") as running:
-            found, _, running.cached = self._cached(
-                "analyze",
-                {**self._title(master, conform), "settings": settings},
-                Analysis,
-                lambda _: analyze(
-                    self.ffmpeg, master, conform, settings, on_progress=running.progress
-                ),
-            )
-            running.detail = f"{len(found.shots)} shots, {found.frames} frames"
-        if conform.frame_rate == master.video.frame_rate and found.frames != master.video.frames:
-            self.warn(
-                f"The container promises {master.video.frames} frames, {found.frames} could be "
-                "decoded; the package has those"
-            )
-        return found
+class Pipeline(Steps):
+    """The steps, with what they run on: see :class:`encoder.engine.steps.Steps`."""
 
     def ladder(
         self,
@@ -258,72 +125,69 @@ class Pipeline:
         Raises:
             EncodeError: when an encode fails or is not what was asked for.
         """
-        video = self._video(master, conform, analysis, ladder, policy)
-        audio = self._audio(master, conform, analysis, policy.audio)
-        return RenditionSet(video, audio, conform.frame_rate, analysis.frames)
+        return self.encode(master, conform, analysis, ladder, policy, None).renditions
 
-    def _video(
-        self, master: Master, conform: Conform, analysis: Analysis, ladder: Ladder, policy: Policy
-    ) -> tuple[Rendition, ...]:
-        longest = gop_frames(conform.frame_rate, policy.gop_seconds)
-        keyframes = tuple(gop.start for gop in plan_gops(analysis.shots, longest))
-        done: dict[str, Rendition] = {}
-        with self.stage("encode", analysis.frames, "frames") as running:
-            missing: list[Rung] = []
-            for rung in ladder.rungs:
-                entry = self.store.find(
-                    "encode", self._rung_key(master, conform, analysis, keyframes, rung)
-                )
-                if entry is None:
-                    missing.append(rung)
-                else:
-                    done[rung.id] = _moved(entry, rung.id)
-            running.cached = not missing
-            if missing and self.only_plan:
-                raise WouldRun("encode", "not in the store: " + ", ".join(r.id for r in missing))
-            if missing:
-                with self.store.work() as folder:
-                    made = encode_rungs(
-                        self.ffmpeg,
-                        master,
-                        conform,
-                        [shot.frames for shot in analysis.shots],
-                        missing,
-                        keyframes,
-                        longest,
-                        folder,
-                        on_progress=running.progress,
-                    )
-                    for rung, rendition in zip(missing, made, strict=True):
-                        key = self._rung_key(master, conform, analysis, keyframes, rung)
-                        with self.store.work() as own:
-                            # The name in the store is not the rung's: equal rungs of other
-                            # ladders are called differently.
-                            rendition.path.rename(own / "rendition.mp4")
-                            value = replace(rendition, path=Path("rendition.mp4"))
-                            entry = self.store.save("encode", key, own, value)
-                        done[rung.id] = _moved(entry, rung.id)
-            running.detail = f"{len(missing)} of {len(ladder.rungs)} rungs"
-        return tuple(done[rung.id] for rung in ladder.rungs)
-
-    def _rung_key(
+    def encode(
         self,
         master: Master,
         conform: Conform,
         analysis: Analysis,
-        keyframes: Sequence[int],
-        rung: Rung,
-    ) -> str:
-        settled = replace(rung, id="", expected=None, why="")
-        return key_of(
-            {
-                **self._title(master, conform),
-                "keyframes": list(keyframes),
-                "shots": [shot.frames for shot in analysis.shots],
-                "rung": settled,
-                "step": "encode",
-                "version": _VERSIONS["encode"],
-            }
+        ladder: Ladder,
+        policy: Policy,
+        measuring: Measuring | None,
+    ) -> EncodedTitle:
+        """Every rung and audio track, encoded; rungs are measured in the same pass.
+
+        Raises:
+            EncodeError: when an encode fails or is not what was asked for.
+            MeasureError: when a frame was not measured.
+            KeyboardInterrupt: when it was interrupted, after chunks under way were finished.
+        """
+        plan = plan_encode(analysis, conform, ladder.rungs, policy)
+        kept = ChunkStore(self.store, self._title(master, conform))
+        with self.stage("encode", analysis.frames, "frames") as running:
+            tasks = missing_tasks(plan, kept)
+            if tasks and self.only_plan:
+                raise WouldRun("encode", what_is_missing(plan, tasks))
+            title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
+            rungs = encode_title(plan, self._runner(plan, title, kept, measuring, running), tasks)
+            joined = [join_rung(plan, kept, rung, self.store) for rung in rungs]
+            running.cached = not tasks and all(was_there for _, was_there in joined)
+            running.detail = f"{len(rungs)} rungs in {len(plan.chunks)} chunks"
+            if tasks and len(tasks) < len(plan.chunks):
+                running.detail += f", {len(plan.chunks) - len(tasks)} of them cached"
+        audio = self._audio(master, conform, analysis, policy.audio)
+        made = RenditionSet(
+            tuple(one for one, _ in joined), audio, conform.frame_rate, analysis.frames
+        )
+        return EncodedTitle(made, plan, rungs)
+
+    def _runner(
+        self,
+        plan: EncodePlan,
+        title: Title,
+        kept: ChunkStore,
+        measuring: Measuring | None,
+        running: Running,
+    ) -> ChunkRunner:
+        asked = [plan.asked(rung, plan.chunks[0]) for rung in plan.rungs]
+        memory = expected_memory(title.conform, asked, measured=measuring is not None)
+        count = workers(self.resources, memory, len(plan.chunks))
+
+        def tell(state: ChunkProgress) -> None:
+            detail = f"{state.chunks} chunks, {state.bytes / 1e6:.1f} MB"
+            running.report(detail, state.frames, state.total)
+
+        return ChunkRunner(
+            title,
+            kept,
+            measuring,
+            workers=count,
+            vmaf_threads=max(1, cores() // (count * len(plan.rungs))),
+            interruption=self.interruption,
+            memory=self.meter.memory,
+            on_running=tell,
+            on_notice=lambda text: self.emit(Notice("warning", text)),
         )
 
     def _audio(
@@ -387,6 +251,72 @@ class Pipeline:
         means = {one.rendition: one.metric("vmaf").title.mean for one in card.renditions}
         return write_manifests(renditions, folder, segment_seconds=segment_seconds, scores=means)
 
+    def pass_scorecard(
+        self,
+        master: Master,
+        conform: Conform,
+        analysis: Analysis,
+        encoded: EncodedTitle,
+        files: Sequence[Distorted],
+        into: Path,
+        measured: Measuring,
+        *,
+        every_frame: bool,
+    ) -> Scorecard:
+        """The scores that were measured while encoding, confirmed of the packaged files.
+
+        A rung whose encode was in the store without its scores is measured now.
+
+        Args:
+            master: the source.
+            conform: how its pictures become reference pictures.
+            analysis: its shots.
+            encoded: what :meth:`encode` gave.
+            files: the packaged file of every rung.
+            into: an existing folder for per-frame values.
+            measured: what was measured.
+            every_frame: whether all frames of the package are decoded to confirm, or key frames.
+
+        Raises:
+            MeasureError: when the package does not decode to the pictures that were measured.
+        """
+        scores: list[RenditionScore] = []
+        confirmed: list[Measured] = []
+        paths = {one.id: one.path for one in files}
+        with self.stage("score", analysis.frames, "frames") as running:
+            for rung in encoded.rungs:
+                sums = decoded_checksums(rung)
+                score = pass_score(rung, conform, analysis, measured, into)
+                if score is not None and sums is not None:
+                    scores.append(score)
+                    confirmed.append(Measured(rung.rung.id, paths[rung.rung.id], sums))
+            frames = confirm(
+                self.ffmpeg,
+                confirmed,
+                encoded.plan.keyframes,
+                every_frame=every_frame,
+                on_progress=running.progress,
+            )
+            running.detail = (
+                f"{len(scores)} of {len(files)} renditions measured as they were encoded, "
+                f"confirmed by {frames} frames of each"
+            )
+        names = {one.rendition for one in scores}
+        rest = [one for one in files if one.id not in names]
+        if rest:
+            card = self.scorecard(
+                master,
+                conform,
+                analysis,
+                rest,
+                into,
+                every=measured.every,
+                model=measured.model,
+            )
+            scores += card.renditions
+        order = {one.id: number for number, one in enumerate(files)}
+        return Scorecard(tuple(sorted(scores, key=lambda one: order[one.rendition])))
+
     def scorecard(
         self,
         master: Master,
@@ -414,7 +344,7 @@ class Pipeline:
                         "every": every,
                         "model": model,
                         "step": "score",
-                        "version": _VERSIONS["score"],
+                        "version": VERSIONS["score"],
                     }
                 )
                 for one in files
@@ -453,16 +383,3 @@ class Pipeline:
                 scores.append(replace(score, rendition=one.id, frames=Path(target.name)))
             running.detail = f"{len(missing)} of {len(files)} renditions, every {every} frames"
         return Scorecard(tuple(scores))
-
-    def _title(self, master: Master, conform: Conform) -> dict[str, object]:
-        """What determines the reference pictures."""
-        return {
-            "digest": master.digest,
-            "ffmpeg": self.ffmpeg.version,
-            "conform": replace(conform, changes=()),
-        }
-
-
-def _moved(entry: Entry, identifier: str) -> Rendition:
-    found = from_plain(entry.value, Rendition)
-    return replace(found, id=identifier, path=entry.folder / found.path)

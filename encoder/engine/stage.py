@@ -7,13 +7,15 @@ import time
 from dataclasses import dataclass, field
 
 from encoder.engine.events import Emit, Stage, StageProgress
+from encoder.engine.resources import PeakMemory
 
 
 @dataclass(slots=True)
 class Meter:
-    """CPU seconds by stage, of this process and of every FFmpeg it ran."""
+    """CPU seconds by stage and peak memory, of this process and of every FFmpeg it ran."""
 
     cpu: dict[Stage, float] = field(default_factory=dict)
+    memory: PeakMemory = field(default_factory=PeakMemory)
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -89,6 +89,27 @@ def scale_down(stream: Stream, width: int, height: int, conform: Conform) -> Str
     return stream.filter("scale", width, height, flags="lanczos+accurate_rnd").filter("setsar", 1)
 
 
+def filter_text(one: Filter) -> str:
+    """A filter as FFmpeg's ``-filter_complex`` takes it, its values escaped.
+
+    For commands that ffmpeg-python cannot say. Values are escaped twice, as FFmpeg's manual has it
+    ("Notes on filtergraph escaping"): for the filter's options, and for the graph around them.
+    """
+    values = [_escaped(value) for value in one.arguments]
+    values += [f"{key}={_escaped(value)}" for key, value in one.options]
+    return f"{one.name}={':'.join(values)}" if values else one.name
+
+
+def chain_text(filters: Iterable[Filter]) -> str:
+    """Filters one after the other, as text of a filter graph."""
+    return ",".join(filter_text(one) for one in filters)
+
+
+def _escaped(value: str) -> str:
+    option = "".join(f"\\{c}" if c in "\\':" else c for c in value)
+    return "".join(f"\\{c}" if c in "\\'[],;" else c for c in option)
+
+
 def rate_text(rate: Fraction) -> str:
     """A frame rate as FFmpeg takes it."""
     return f"{rate.numerator}/{rate.denominator}"

@@ -24,6 +24,7 @@ from typing import IO
 
 from encoder.errors import MachineError, printable
 from encoder.ffmpeg.locate import Ffmpeg
+from encoder.ffmpeg.watchdog import Patience, Watchdog
 
 # Enough for FFmpeg's chain of errors from the decoder up to the muxer.
 _TAIL_LINES = 40
@@ -34,6 +35,17 @@ _KILL_AFTER_SECONDS = 3.0
 GLOBAL_ARGUMENTS = ("-nostdin", "-hide_banner", "-loglevel", "level+warning", "-y")
 PROTOCOLS = "file,pipe,fd"
 
+
+__all__ = [
+    "Cancellation",
+    "Patience",
+    "ProcessFailed",
+    "Progress",
+    "Running",
+    "Usage",
+    "run",
+    "stream",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +91,12 @@ class Cancellation:
             for group in self._groups:
                 _signal_group(group, signal.SIGKILL)
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it has been asked for."""
+        with self._lock:
+            return self._cancelled
+
     @contextmanager
     def watching(self, group: int) -> Iterator[None]:
         """Keeps a process group within reach as long as it runs."""
@@ -97,15 +115,19 @@ class ProcessFailed(Exception):  # noqa: N818 - what it is, not a defect of this
     """FFmpeg ended with an error.
 
     ``tail`` are the last lines it printed, ``code`` its exit status (negative: the signal).
+    ``stalled`` is whether it was killed because it stood still.
     """
 
-    def __init__(self, code: int, tail: Sequence[str]) -> None:
+    def __init__(self, code: int, tail: Sequence[str], *, stalled: bool = False) -> None:
         self.code = code
         self.tail = tuple(tail)
+        self.stalled = stalled
         super().__init__(f"FFmpeg ended with {self.describe_code()}: {self.reason}")
 
     def describe_code(self) -> str:
         """The exit status in words."""
+        if self.stalled:
+            return "no progress for too long"
         if self.code < 0:
             return f"signal {signal.Signals(-self.code).name}"
         return f"exit status {self.code}"
@@ -141,6 +163,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     log_level: str = "level+warning",
     cancellation: Cancellation | None = None,
+    patience: Patience | None = None,
 ) -> Usage:
     """Runs FFmpeg to its end.
 
@@ -153,24 +176,36 @@ def run(
         on_line: called with each line of its messages.
         log_level: FFmpeg's ``-loglevel``, for those who read results from messages.
         cancellation: lets another thread end the process.
+        patience: how long it may stand still; forever by default.
 
     Raises:
-        ProcessFailed: when it ends with an error.
+        ProcessFailed: when it ends with an error, or stood still.
         MachineError: when it cannot be started, or the disk is full.
     """
     argv = _argv(ffmpeg, ("-progress", "pipe:1", *arguments), log_level)
     watched = cancellation or Cancellation()
-    with _started(argv, folder, on_line) as running, watched.watching(running.group):
+    with (
+        _started(argv, folder, on_line) as running,
+        watched.watching(running.group),
+        Watchdog(running.group, patience) as watchdog,
+    ):
         stdout = running.stdout
         fields: dict[str, str] = {}
         for raw in stdout:
             key, _, value = raw.decode("utf-8", "replace").strip().partition("=")
             fields[key] = value
             if key == "progress":
+                progress = _progress(fields)
+                watchdog.heard(progress.frame, progress.time_us)
                 if on_progress is not None:
-                    on_progress(_progress(fields))
+                    on_progress(progress)
                 fields = {}
-        return running.finish()
+        try:
+            return running.finish()
+        except ProcessFailed as failure:
+            if not watchdog.bit:
+                raise
+            raise ProcessFailed(failure.code, failure.tail, stalled=True) from None
 
 
 @contextmanager

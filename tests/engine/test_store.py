@@ -66,7 +66,7 @@ def test_a_failed_step_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     Store(tmp_path)
-    left = tmp_path / "tmp" / "999999999-x"
+    left = tmp_path / "tmp" / "work-x"
     left.mkdir()
     Store(tmp_path)
     assert not left.exists()

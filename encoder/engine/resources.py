@@ -1,0 +1,96 @@
+"""How many processes run at a time: from the cores, and from the memory that each will take."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from encoder.encode.chunks import ChunkRung
+from encoder.ffmpeg.process import Usage
+from encoder.media.conform import Conform
+
+# Bytes, measured with x264 medium and libvmaf of this FFmpeg from 240p to 1080p, at 4 threads.
+_PROCESS = 60_000_000
+_ENCODER_PER_PIXEL = 150
+_SOURCE_PER_PIXEL = 150
+_MEASURED_PER_PIXEL = 60
+_THREADS_PER_PROCESS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the engine may use.
+
+    ``jobs`` is how many FFmpeg processes at a time, None to choose; ``memory`` the bytes that all
+    processes together should stay under.
+    """
+
+    jobs: int | None = None
+    memory: int | None = None
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes: what was asked for, or half of the machine's memory."""
+        return self.memory or machine_memory() // 2
+
+
+def machine_memory() -> int:
+    """Bytes of memory of the machine, or what its control group leaves of it."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
+            text = file.read().strip()
+    except OSError:
+        return total
+    return min(total, int(text)) if text.isdigit() else total
+
+
+def cores() -> int:
+    """Processors that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def expected_memory(conform: Conform, rungs: Sequence[ChunkRung], *, measured: bool) -> int:
+    """About how many bytes a process takes that encodes these rungs at once."""
+    pixels = conform.width * conform.height
+    encoded = sum(rung.settings.width * rung.settings.height for rung in rungs)
+    total = _PROCESS + _SOURCE_PER_PIXEL * pixels + _ENCODER_PER_PIXEL * encoded
+    return total + (_MEASURED_PER_PIXEL * pixels * len(rungs) if measured else 0)
+
+
+def workers(resources: Resources, process_memory: int, tasks: int) -> int:
+    """How many processes run at a time.
+
+    One keeps about four cores busy: its encoders and measurements run beside each other.
+    """
+    wanted = resources.jobs or -(-cores() // _THREADS_PER_PROCESS)
+    fitting = max(1, resources.memory_limit // max(1, process_memory))
+    return max(1, min(wanted, fitting, tasks))
+
+
+@dataclass(slots=True)
+class PeakMemory:
+    """The most memory that this process and its children took at a time, in bytes.
+
+    Children that ran at the same time count with the peak of each: an upper bound.
+    """
+
+    runs: list[tuple[float, float, int]] = field(default_factory=list)
+
+    def add(self, started: float, ended: float, usage: Usage) -> None:
+        """Takes a process that ran between two times."""
+        self.runs.append((started, ended, usage.peak_memory))
+
+    @property
+    def bytes(self) -> int:
+        """The peak so far."""
+        together = 0
+        for started, _, _ in self.runs:
+            here = sum(peak for a, b, peak in self.runs if a <= started < b)
+            together = max(together, here)
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        return own + max(together, largest)

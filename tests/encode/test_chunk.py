@@ -1,0 +1,286 @@
+"""Rungs come out with the frames, key frames and signalling that were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from encoder.encode.buffer import play
+from encoder.encode.chunk import Title
+from encoder.encode.chunk_command import Measuring
+from encoder.encode.chunks import Chunk
+from encoder.encode.feedback import ShotResult, shot_results
+from encoder.encode.packets import read_packets
+from encoder.errors import EncodeError, MachineError, MeasureError
+from encoder.ffmpeg import locate as where
+from encoder.ffmpeg.checksums import read_checksums
+from encoder.ffmpeg.process import run
+from encoder.media.frames import FrameRange
+from encoder.media.ladder import Rung
+from encoder.media.shots import Analysis
+from encoder.score.confirm import Measured, confirm
+from encoder.score.measure import Distorted, measure
+from tests.encode.titles import describe, encode, generate
+
+KEYFRAMES = (0, 17, 30, 54)
+FRAMES = 72
+SHOTS = (FrameRange(0, 30), FrameRange(30, FRAMES))
+CHUNKS = (Chunk(0, SHOTS[0], (0, 17)), Chunk(1, SHOTS[1], (30, 54)))
+MEASURING = Measuring("vmaf_v0.6.1", 1)
+
+
+@pytest.fixture(scope="module")
+def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
+    folder = tmp_path_factory.mktemp("master")
+    source = "testsrc2=s=320x180:r=24000/1001:d=3.003,noise=alls=12:allf=t:all_seed=3"
+    tags = "setparams=color_primaries=smpte170m:color_trc=smpte170m:colorspace=smpte170m"
+    path = generate(
+        folder / "master.mp4",
+        f"{source},format=yuv420p,{tags}",
+        *("-c:v", "libx264", "-qp", "4", "-preset", "ultrafast"),
+    )
+    return describe(path, folder)[0]
+
+
+def rung(identifier: str, height: int, codec: str = "h264", **changes: object) -> Rung:
+    preset = "veryfast" if codec == "h264" else "12"
+    made = Rung(
+        id=identifier,
+        codec=codec,
+        width=height * 16 // 9,
+        height=height,
+        preset=preset,
+        crf_per_shot=(30.0, 30.0),
+        target_bitrate=None,
+        max_bitrate=2_000_000,
+        buffer_bits=2_000_000,
+        expected=None,
+        why="",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def whole() -> tuple[Chunk]:
+    return (Chunk(0, FrameRange(0, FRAMES), KEYFRAMES),)
+
+
+@pytest.mark.parametrize("chunks", [CHUNKS, whole()], ids=["two", "one"])
+def test_rungs_share_every_key_frame(
+    title: Title, tmp_path: Path, chunks: tuple[Chunk, ...]
+) -> None:
+    # 162 by 90 is not quite 16:9, which must not make its pixels other than square.
+    rungs = [
+        rung("a", 180),
+        rung("b", 90, width=162),
+        rung("c", 90, "av1", crf_per_shot=(40.0, 40.0)),
+    ]
+    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path, chunks=chunks)
+    for one in rungs:
+        path, _ = made[one.id]
+        assert read_packets(path).keyframes == KEYFRAMES
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            frames = list(container.decode(video))
+        assert [Fraction(frame.pts or 0) * (frame.time_base or 0) for frame in frames] == [
+            Fraction(1001 * n, 24000) for n in range(FRAMES)
+        ]
+        assert video.sample_aspect_ratio in (None, 1)
+        assert (video.width, video.height) == (one.width, one.height)
+        context = video.codec_context
+        assert (context.color_primaries, context.color_trc, context.colorspace) == (6, 6, 6)
+        assert context.color_range == 1
+
+
+def test_encodes_are_deterministic_and_joining_is_not_coding(title: Title, tmp_path: Path) -> None:
+    contents = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        # What is measured beside it changes nothing.
+        measuring = MEASURING if name == "two" else None
+        made = encode(
+            title,
+            SHOTS,
+            KEYFRAMES,
+            [rung("a", 90)],
+            tmp_path / name,
+            measuring=measuring,
+            chunks=CHUNKS,
+        )
+        contents.append(made["a"][0].read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_every_shot_has_its_own_crf(title: Title, tmp_path: Path) -> None:
+    wide: dict[str, Any] = {"max_bitrate": 90_000_000, "buffer_bits": 90_000_000}
+    rungs = [
+        rung("low", 180, crf_per_shot=(36.0, 36.0), **wide),
+        rung("high", 180, crf_per_shot=(20.0, 20.0), **wide),
+        rung("rising", 180, crf_per_shot=(36.0, 20.0), **wide),
+        rung("falling", 180, crf_per_shot=(20.0, 36.0), **wide),
+    ]
+    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path, chunks=whole())
+    sizes = {name: read_packets(path).presented_sizes() for name, (path, _) in made.items()}
+    # Not to the byte: what x264 remembers of quantizers goes on over the cut, into its first frame.
+    first, second = (
+        {name: sum(one[shot.start + 3 : shot.end]) for name, one in sizes.items()} for shot in SHOTS
+    )
+    assert first["high"] > 3 * first["low"]
+    assert first["rising"] == pytest.approx(first["low"], rel=0.15)
+    assert second["rising"] == pytest.approx(second["high"], rel=0.15)
+    assert first["falling"] == pytest.approx(first["high"], rel=0.15)
+    assert second["falling"] == pytest.approx(second["low"], rel=0.15)
+
+
+def test_chunks_of_other_crfs_have_one_sample_description(title: Title, tmp_path: Path) -> None:
+    rungs = [
+        rung("a", 180, crf_per_shot=(18.0, 38.0)),
+        rung("c", 90, "av1", crf_per_shot=(30.0, 55.0)),
+    ]
+    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path)
+    # Joined without a complaint, and AV1 was cut at the change though the chunks are short.
+    assert {name: len(parts) for name, (_, parts) in made.items()} == {"a": 2, "c": 2}
+    sizes = read_packets(made["c"][0]).presented_sizes()
+    assert sum(sizes[:30]) / 30 > 3 * sum(sizes[30:]) / 42
+
+
+def test_scores_of_the_pass_are_those_of_the_joined_file(title: Title, tmp_path: Path) -> None:
+    every = Measuring("vmaf_v0.6.1", 1)
+    rungs = [rung("a", 180), rung("b", 90), rung("c", 90, "av1", crf_per_shot=(40.0, 40.0))]
+    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path, measuring=every, chunks=CHUNKS)
+    files = [Distorted(name, path) for name, (path, _) in made.items()]
+    plain = Analysis(FRAMES, title.conform.frame_rate, ())
+    (tmp_path / "scores").mkdir()
+    measure(title.ffmpeg, title.master, title.conform, plain, files, tmp_path / "scores")
+    for name, (path, parts) in made.items():
+        with np.load(tmp_path / "scores" / f"{name}.npz") as arrays:
+            for metric in ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim"):
+                own = np.concatenate([p.scores.values[metric] for p in parts if p.scores])
+                assert own.astype(np.float32).tolist() == arrays[metric].tolist(), metric
+        # And so are the pictures.
+        run(title.ffmpeg, ["-i", f"file:{path}", "-f", "framecrc", "joined.crc"], folder=tmp_path)
+        sums = np.concatenate([p.checksums for p in parts if p.checksums is not None])
+        assert np.array_equal(read_checksums(tmp_path / "joined.crc"), sums)
+        for every_frame, count in ((True, FRAMES), (False, len(KEYFRAMES))):
+            measured = [Measured(name, path, sums)]
+            assert confirm(title.ffmpeg, measured, KEYFRAMES, every_frame=every_frame) == count
+
+
+def test_sampled_scores_are_of_the_same_frames_as_without_chunks(
+    title: Title, tmp_path: Path
+) -> None:
+    fifth = Measuring("vmaf_v0.6.1", 5)
+    made = encode(
+        title, SHOTS, KEYFRAMES, [rung("a", 90)], tmp_path, measuring=fifth, chunks=CHUNKS
+    )
+    path, parts = made["a"]
+    (tmp_path / "scores").mkdir()
+    plain = Analysis(FRAMES, title.conform.frame_rate, ())
+    measure(
+        title.ffmpeg,
+        title.master,
+        title.conform,
+        plain,
+        [Distorted("a", path)],
+        tmp_path / "scores",
+        every=5,
+    )
+    with np.load(tmp_path / "scores" / "a.npz") as arrays:
+        frame = np.concatenate([p.scores.frame for p in parts if p.scores])
+        assert frame.tolist() == arrays["frame"].tolist() == list(range(0, FRAMES, 5))
+        own = np.concatenate([p.scores.values["vmaf"] for p in parts if p.scores])
+        assert own.astype(np.float32).tolist() == arrays["vmaf"].tolist()
+
+
+def test_shots_tell_what_they_cost_and_reached(title: Title, tmp_path: Path) -> None:
+    better_first = rung("a", 180, crf_per_shot=(20.0, 40.0))
+    made = encode(
+        title, SHOTS, KEYFRAMES, [better_first], tmp_path, measuring=MEASURING, chunks=CHUNKS
+    )
+    path, parts = made["a"]
+    first, second = shot_results(parts, SHOTS)
+    assert first.bits + second.bits == int(read_packets(path).sizes.sum()) * 8
+    assert first.bits > second.bits
+    assert first.vmaf is not None
+    assert second.vmaf is not None
+    assert first.vmaf > second.vmaf + 10
+    silent = [replace(part, scores=None) for part in parts]
+    assert shot_results(silent, SHOTS)[0] == ShotResult(first.bits, None)
+    with pytest.raises(ValueError, match="72 frames"):
+        shot_results(parts, [FrameRange(0, 80)])
+
+
+def test_other_pictures_are_not_confirmed(title: Title, tmp_path: Path) -> None:
+    made = encode(
+        title, SHOTS, KEYFRAMES, [rung("a", 90)], tmp_path, measuring=MEASURING, chunks=CHUNKS
+    )
+    path, parts = made["a"]
+    sums = np.concatenate([p.checksums for p in parts if p.checksums is not None])
+    sums[54] ^= 1
+    for every_frame in (True, False):
+        with pytest.raises(MeasureError, match="54"):
+            confirm(title.ffmpeg, [Measured("a", path, sums)], KEYFRAMES, every_frame=every_frame)
+
+
+def test_the_buffer_model_bounds_the_rate(title: Title, tmp_path: Path) -> None:
+    free = rung(
+        "free", 180, crf_per_shot=(16.0, 16.0), max_bitrate=50_000_000, buffer_bits=50_000_000
+    )
+    capped = rung(
+        "capped", 180, crf_per_shot=(16.0, 16.0), max_bitrate=600_000, buffer_bits=300_000
+    )
+    made = encode(title, SHOTS, KEYFRAMES, [free, capped], tmp_path, chunks=whole())
+    rates = [path.stat().st_size * 8 * 24000 / 1001 / FRAMES for path, _ in made.values()]
+    assert rates[0] > 1_000_000
+    assert rates[1] < 600_000 * 1.2
+    sizes = read_packets(made["capped"][0]).sizes
+    assert play(sizes, title.conform.frame_rate, 600_000, 300_000, 0.9).lacking.max() == 0
+
+
+def test_a_fixed_rung_meets_its_bitrate(title: Title, tmp_path: Path) -> None:
+    fixed = rung("f", 180, crf_per_shot=(), target_bitrate=500_000, max_bitrate=850_000)
+    made = encode(title, SHOTS, KEYFRAMES, [fixed], tmp_path)
+    rate = made["f"][0].stat().st_size * 8 * 24000 / 1001 / FRAMES
+    assert rate == pytest.approx(500_000, rel=0.35)  # three seconds are little to settle in
+
+
+def test_a_master_that_changed_is_refused(title: Title, tmp_path: Path) -> None:
+    sums = title.checksums.copy()
+    sums[60] ^= 1
+    with pytest.raises(EncodeError, match="same pictures") as caught:
+        encode(
+            replace(title, checksums=sums),
+            SHOTS,
+            KEYFRAMES,
+            [rung("a", 90)],
+            tmp_path,
+            chunks=CHUNKS,
+        )
+    assert "30 to 71" in caught.value.why
+
+
+def test_an_ffmpeg_without_the_encoder_is_named(
+    title: Title, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = where.capabilities(title.ffmpeg)
+    monkeypatch.setattr(
+        "encoder.encode.chunk.capabilities",
+        lambda _: replace(able, encoders=able.encoders - {"libx264"}),
+    )
+    with pytest.raises(MachineError, match="libx264"):
+        encode(title, SHOTS, KEYFRAMES, [rung("a", 90)], tmp_path)
+
+
+def test_pictures_are_those_of_the_master(title: Title, tmp_path: Path) -> None:
+    best = rung("a", 180, crf_per_shot=(10.0, 10.0), max_bitrate=90_000_000, buffer_bits=90_000_000)
+    made = encode(title, SHOTS, KEYFRAMES, [best], tmp_path, chunks=CHUNKS)
+    with av.open(str(title.master.path)) as one, av.open(str(made["a"][0])) as other:
+        pairs = zip(one.decode(video=0), other.decode(video=0), strict=True)
+        for reference, rendition in pairs:
+            difference = reference.to_ndarray().astype(int) - rendition.to_ndarray()
+            assert np.abs(difference).mean() < 3
