@@ -15,6 +15,7 @@ from encoder.cli.options import (
     json_option,
     load,
     master_argument,
+    nothing_to_do,
     pipeline,
     policy_option,
     preset_option,
@@ -67,8 +68,7 @@ def command(
     encoder ingest master.mov -o out/ --codec av1 --json > result.json
     """
     from encoder.cli.tables import print_ingest, print_plan
-    from encoder.engine.ingest import Request, ingest
-    from encoder.engine.plan import plan, plan_document
+    from encoder.engine.request import Request
 
     request = Request(
         master=master,
@@ -80,6 +80,8 @@ def command(
         command=("encoder", *sys.argv[1:]),
     )
     if dry_run:
+        from encoder.engine.plan import plan, plan_document
+
         with pipeline(common) as steps:
             planned = plan(steps, request)
         if as_json:
@@ -87,8 +89,13 @@ def command(
         else:
             print_plan(planned)
         return
-    with pipeline(common) as steps:
-        outcome = ingest(steps, request)
+    # What takes long to load is not loaded when there is nothing to do.
+    outcome = nothing_to_do(common, request)
+    if outcome is None:
+        from encoder.engine.ingest import ingest
+
+        with pipeline(common) as steps:
+            outcome = ingest(steps, request)
     if as_json:
         say_json(outcome.document)
     else:

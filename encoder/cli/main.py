@@ -28,6 +28,7 @@ _VERBS = {
     "encode": "encoder.cli.encode",
     "package": "encoder.cli.package",
     "score": "encoder.cli.score",
+    "cache": "encoder.cli.cache",
     "doctor": "encoder.cli.doctor",
 }
 _SUMMARIES = {
@@ -38,6 +39,7 @@ _SUMMARIES = {
     "encode": "Encode a ladder's renditions and the audio.",
     "package": "Package renditions as CMAF for HLS and DASH.",
     "score": "Score files or a package against their master.",
+    "cache": "Look after the store of finished steps.",
     "doctor": "Say what this machine's FFmpeg can do for us.",
 }
 

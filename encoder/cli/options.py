@@ -20,6 +20,7 @@ from encoder.errors import UsageError
 if TYPE_CHECKING:
     from encoder.engine.interruption import Interruption
     from encoder.engine.pipeline import Pipeline
+    from encoder.engine.request import Outcome, Request
     from encoder.media.policy import Policy
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,6 +155,25 @@ def pipeline(common: Common) -> Iterator[Pipeline]:
             )
     finally:
         store.close()
+
+
+def nothing_to_do(common: Common, request: Request) -> Outcome | None:
+    """The outcome of an ingest whose package is there already, which is told of."""
+    from encoder.cli.render import Renderer
+    from encoder.engine.events import Notice
+    from encoder.engine.request import up_to_date
+    from encoder.engine.store import Store, default_root
+    from encoder.ffmpeg.locate import locate
+
+    store = Store(default_root())
+    try:
+        outcome = up_to_date(store, locate(common.ffmpeg), request)
+    finally:
+        store.close()
+    if outcome is not None:
+        with Renderer(quiet=common.quiet, events=common.events) as renderer:
+            renderer(Notice("info", f"{request.output} is up to date: nothing was done"))
+    return outcome
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,25 @@ from encoder.engine.publish import (
     cannot_write,
     check_destination,
     check_other_master,
-    is_intact,
     publish,
-    read_published,
     staging,
 )
-from encoder.engine.scoring import ScoreMode, measuring
-from encoder.engine.store import key_of
+from encoder.engine.request import (
+    REPORT_JSON,
+    Outcome,
+    Request,
+    fingerprint,
+    published_already,
+)
+from encoder.engine.scoring import measuring
 from encoder.errors import MachineError
-from encoder.ladder.decide import VMAF_MODEL, EffortName
+from encoder.ladder.decide import VMAF_MODEL
 from encoder.ladder.trials import require
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
 from encoder.media.package import Package
-from encoder.media.policy import Policy
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
@@ -47,31 +49,9 @@ from encoder.report.verbs import published_package
 from encoder.report.worst import worst_frames
 from encoder.score.measure import Distorted
 
-REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 # The package, its renditions and their chunks in the store, with room for what prediction misses.
 _SPACE_FACTOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What an ingest is asked for. ``command`` is the command line, for the report."""
-
-    master: Path
-    output: Path
-    policy: Policy
-    effort: EffortName
-    score: ScoreMode
-    force: bool
-    command: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The ``encoder.ingest/1`` document, and whether the package had been there already."""
-
-    document: dict[str, Any]
-    up_to_date: bool
 
 
 def ingest(pipeline: Pipeline, request: Request) -> Outcome:
@@ -87,8 +67,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
         require(pipeline.ffmpeg, codec_named(policy.codec))
     master = pipeline.master(request.master)
     check_other_master(request.output, master.digest, force=request.force)
-    fingerprint = _fingerprint(pipeline, master, request)
-    known = _already_there(request.output, fingerprint)
+    wanted = fingerprint(pipeline.ffmpeg, master.digest, request)
+    known = published_already(request.output, wanted)
     if known is not None:
         pipeline.emit(Notice("info", f"{request.output} is up to date: nothing was done"))
         return Outcome(known, True)
@@ -130,36 +110,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             folder,
         )
         fields = {**published_package(package), "made_by": document["made_by"]}
-        publish(folder, request.output, fingerprint, master.digest, fields)
+        publish(folder, request.output, wanted, master.digest, fields)
     return Outcome(document, False)
-
-
-def _fingerprint(pipeline: Pipeline, master: Master, request: Request) -> str:
-    """A hash of all that determines the package, but for the content of the report."""
-    return key_of(
-        {
-            "master": master.digest,
-            "name": master.path.name.encode("utf-8", "replace").decode(),
-            "policy": request.policy.digest,
-            "effort": request.effort,
-            "score": request.score,
-            "encoder": __version__,
-            "ffmpeg": pipeline.ffmpeg.version,
-        }
-    )
-
-
-def _already_there(output: Path, fingerprint: str) -> dict[str, Any] | None:
-    published = read_published(output)
-    if published is None or published.fingerprint != fingerprint:
-        return None
-    if not is_intact(output, published):
-        return None
-    try:
-        document: dict[str, Any] = json.loads((output / REPORT_JSON).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return document
 
 
 def _check_space(

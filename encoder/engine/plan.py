@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from encoder.engine.events import Stage
-from encoder.engine.ingest import Request
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import check_destination, check_other_master
+from encoder.engine.request import Request
 from encoder.engine.stage import WouldRun
 
 SCHEMA = "encoder.plan/1"

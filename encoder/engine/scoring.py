@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from encoder.encode.chunk_command import Measuring
+from encoder.engine.request import ScoreMode
 from encoder.engine.video import EncodedRung
 from encoder.ffmpeg.checksums import Checksums
 from encoder.media.conform import Conform
@@ -15,7 +15,6 @@ from encoder.media.scores import RenditionScore
 from encoder.media.shots import Analysis
 from encoder.score.card import rendition_score
 
-ScoreMode = Literal["none", "sampled", "full"]
 SAMPLED_EVERY = 5
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from encoder.analysis.analyze import AnalysisSettings, analyze
 from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageStarted
 from encoder.engine.interruption import Interruption
+from encoder.engine.request import digest_key
 from encoder.engine.resources import Resources
 from encoder.engine.stage import Meter, Running, WouldRun, cpu_seconds
 from encoder.engine.store import Entry, Store, key_of
@@ -144,13 +145,7 @@ class Steps:
             MasterError: when it cannot be read.
         """
         check_path(path)
-        stat = path.stat()
-        key = key_of(
-            {
-                "path": str(path.absolute()),
-                "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
-            }
-        )
+        key = digest_key(path)
         entry = self.store.find("digest", key)
         if entry is not None:
             return str(entry.value)

@@ -7,10 +7,13 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 import encoder
+from encoder.engine.cache import Damage, Item, cache_document
 from encoder.engine.doctor import Finding, doctor_document
 from encoder.engine.events import (
     Event,
@@ -23,6 +26,7 @@ from encoder.engine.events import (
 from encoder.engine.folders import read_ladder, read_renditions, save_renditions
 from encoder.engine.plan import PlannedStage, plan_document
 from encoder.engine.publish import published_document
+from encoder.engine.store import Store
 from encoder.errors import ExitCode, UsageError
 from encoder.ladder.compare import compare_ladders
 from encoder.media.audience import Audience
@@ -111,6 +115,8 @@ EVENTS: tuple[Event, ...] = (
     StageFinished("encode", False, "5 of 5 rungs", 96.41234567, 51.2),
     Notice("warning", "Deutsch is silent from beginning to end"),
 )
+ITEM = Item("chunk", "ab12", Path("chunk/ab/ab12"), 4711, 1764042315.25)
+KEPT = SimpleNamespace(root=Path("store"))
 FILES = {"video/v1-1080p.mp4": 6_216_000, "master.m3u8": 812}
 INGESTED = {
     **published_package(RESULT.package),
@@ -118,6 +124,10 @@ INGESTED = {
 }
 
 DOCUMENTS: tuple[Plain, ...] = (
+    cache_document("list", cast(Store, KEPT), [ITEM]),
+    cache_document(
+        "verify", cast(Store, KEPT), [], removed=[ITEM], damaged=[Damage(ITEM, "data is short")]
+    ),
     probe_document(rich_master(), opened_with()),
     probe_document(bare_master(), SILENT.conform),
     analysis_document(RESULT.analysis),

@@ -1,0 +1,108 @@
+"""What an ingest is asked for, and whether that has been done already.
+
+The second needs little, and is asked before anything big is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from encoder import __version__
+from encoder.engine.publish import is_intact, read_published
+from encoder.engine.store import Store, key_of
+from encoder.ffmpeg.locate import Ffmpeg
+from encoder.media.policy import Policy
+
+if TYPE_CHECKING:
+    from encoder.ladder.decide import EffortName
+
+ScoreMode = Literal["none", "sampled", "full"]
+REPORT_JSON = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an ingest is asked for. ``command`` is the command line, for the report."""
+
+    master: Path
+    output: Path
+    policy: Policy
+    effort: EffortName
+    score: ScoreMode
+    force: bool
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The ``encoder.ingest/1`` document, and whether the package had been there already."""
+
+    document: dict[str, Any]
+    up_to_date: bool
+
+
+def fingerprint(ffmpeg: Ffmpeg, digest: str, request: Request) -> str:
+    """A hash of all that determines the package, but for the content of the report.
+
+    Args:
+        ffmpeg: the program.
+        digest: of the master's content.
+        request: what is asked for.
+    """
+    return key_of(
+        {
+            "master": digest,
+            "name": request.master.name.encode("utf-8", "replace").decode(),
+            "policy": request.policy.digest,
+            "effort": request.effort,
+            "score": request.score,
+            "encoder": __version__,
+            "ffmpeg": ffmpeg.version,
+        }
+    )
+
+
+def digest_key(path: Path) -> str:
+    """The key under which the store has the digest of a file that did not change since.
+
+    Raises:
+        OSError: when there is no such file.
+    """
+    stat = path.stat()
+    return key_of(
+        {
+            "path": str(path.absolute()),
+            "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
+        }
+    )
+
+
+def published_already(output: Path, wanted: str) -> dict[str, Any] | None:
+    """The document of the package that lies there whole, if its fingerprint is the wanted one."""
+    published = read_published(output)
+    if published is None or published.fingerprint != wanted or not is_intact(output, published):
+        return None
+    try:
+        document: dict[str, Any] = json.loads((output / REPORT_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document
+
+
+def up_to_date(store: Store, ffmpeg: Ffmpeg, request: Request) -> Outcome | None:
+    """The outcome of a request whose package is there already; None when it has to be looked into.
+
+    Raises:
+        MachineError: when the store cannot be used.
+    """
+    try:
+        entry = store.find("digest", digest_key(request.master))
+    except OSError:
+        return None
+    if entry is None:
+        return None
+    document = published_already(request.output, fingerprint(ffmpeg, str(entry.value), request))
+    return None if document is None else Outcome(document, True)
