@@ -7,11 +7,12 @@ which names its files, and only a folder that holds those and nothing else is ev
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -165,7 +166,8 @@ def staging(output: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         # Names are limited in bytes.
         name = os.fsdecode(os.fsencode(output.name)[:100])
-        folder = Path(mkdtemp(prefix=f".{name}.", suffix=".partial", dir=parent))
+        _sweep(output.absolute(), f".{name}.")
+        folder, handle = _locked_folder(parent, f".{name}.")
         folder.chmod(0o777 & ~_umask())
     except OSError as error:
         raise cannot_write(output, error) from error
@@ -173,6 +175,48 @@ def staging(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+_PARTIAL, _OLD = ".partial", ".partial.old"
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder, locked as long as the handle is open, so that it is known to be in use."""
+    while True:
+        folder = Path(mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=parent))
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if folder.is_dir():  # swept by another between the two calls otherwise
+            return folder, handle
+        os.close(handle)
+
+
+def _sweep(output: Path, prefix: str) -> None:
+    """Removes what runs to this destination left behind that were killed while they built.
+
+    What was published there before, and was put aside when one was killed, is put back.
+    """
+    for left in output.parent.iterdir():
+        name = left.name
+        if not name.startswith(prefix) or not name.endswith((_PARTIAL, _OLD)):
+            continue
+        # mkdtemp's eight characters: nobody else's folder is called so by chance.
+        middle = name.removeprefix(prefix).removesuffix(_OLD).removesuffix(_PARTIAL)
+        if len(middle) != 8 or left.is_symlink() or not left.is_dir():
+            continue
+        handle = os.open(left, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if name.endswith(_OLD) and prefix == f".{output.name}." and not output.exists():
+                left.rename(output)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            pass  # somebody builds there, or it cannot be told
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -116,3 +116,29 @@ def test_another_master_needs_force(tmp_path: Path) -> None:
     check_other_master(output, "other", force=True)
     with pytest.raises(UsageError, match="--force"):
         check_other_master(output, "other", force=False)
+
+
+def test_what_a_killed_run_left_beside_is_swept(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    left = [tmp_path / ".out.abcd1234.partial", tmp_path / ".out.abcd1234.partial.old"]
+    output.mkdir()
+    others = [output, tmp_path / ".out.partial", tmp_path / ".other.abcd1234.partial"]
+    for folder in (*left, *others):
+        folder.mkdir(exist_ok=True)
+        (folder / "file").write_text("x")
+    with staging(output) as one:
+        assert not any(folder.exists() for folder in left)
+        # One that is being built in is not what was left.
+        with staging(output) as other:
+            assert one.is_dir()
+            assert other.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_what_was_put_aside_for_the_new_is_put_back(tmp_path: Path) -> None:
+    aside = tmp_path / ".out.abcd1234.partial.old"
+    aside.mkdir()
+    (aside / "file").write_text("the one before")
+    with staging(tmp_path / "out"):
+        assert (tmp_path / "out" / "file").read_text() == "the one before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

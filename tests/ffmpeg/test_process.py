@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from encoder.errors import MachineError
 from encoder.ffmpeg.locate import Ffmpeg, capabilities, locate
-from encoder.ffmpeg.process import Cancellation, ProcessFailed, Progress, run, stream
+from encoder.ffmpeg.process import Cancellation, Patience, ProcessFailed, Progress, run, stream
 
 FOREVER = ["-re", "-f", "lavfi", "-i", "testsrc=s=64x64", "-f", "null", "-"]
 
@@ -141,3 +142,24 @@ def test_locating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ffmpeg: Ffmpe
     assert locate().origin == "ENCODER_FFMPEG"
     with pytest.raises(MachineError, match="not found"):
         locate("no-such-program")
+
+
+def stopped(folder: Path, ffmpeg: Ffmpeg) -> Ffmpeg:
+    """An FFmpeg that stops in the middle, as one does that waits for a dead disk."""
+    script = folder / "ffmpeg"
+    script.write_text(f'#!/bin/sh\n(sleep 0.5; kill -STOP $$) &\nexec "{ffmpeg.path}" "$@"\n')
+    script.chmod(0o755)
+    return replace(ffmpeg, path=script)
+
+
+def test_a_process_that_stands_still_is_ended(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
+    endless = ["-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
+    with pytest.raises(ProcessFailed, match="no progress") as caught:
+        run(stopped(tmp_path, ffmpeg), endless, patience=Patience(0.8, 1.0))
+    assert caught.value.stalled
+
+
+def test_a_process_that_works_is_left_alone(ffmpeg: Ffmpeg) -> None:
+    # Longer than patience lasts, in real time, with progress all along.
+    slow = ["-re", "-f", "lavfi", "-i", "testsrc2=r=50:d=3", "-f", "null", "-"]
+    assert run(ffmpeg, slow, patience=Patience(2.0, 3.0)).wall_seconds > 2
