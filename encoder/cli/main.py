@@ -29,6 +29,7 @@ _VERBS = {
     "package": "encoder.cli.package",
     "score": "encoder.cli.score",
     "cache": "encoder.cli.cache",
+    "verify": "encoder.cli.verify",
     "doctor": "encoder.cli.doctor",
 }
 _SUMMARIES = {
@@ -40,6 +41,7 @@ _SUMMARIES = {
     "package": "Package renditions as CMAF for HLS and DASH.",
     "score": "Score files or a package against their master.",
     "cache": "Look after the store of finished steps.",
+    "verify": "Check a package, ours or not, against the rules for HLS, CMAF and DASH.",
     "doctor": "Say what this machine's FFmpeg can do for us.",
 }
 
@@ -74,7 +76,7 @@ def cli() -> None:
 
     \b
     The whole job:   encoder ingest master.mov -o out/
-    Step by step:    probe, analyze, ladder, encode, package, score
+    Step by step:    probe, analyze, ladder, encode, package, score, verify
 
     Exit status: 0 done, 1 a gate failed, 2 usage, 3 environment, 4 master, 5 encode, 6 measurement,
     7 packaging, 70 a bug, 130 interrupted.

@@ -36,6 +36,7 @@ def command(
     """
     from encoder.cli.tables import print_package
     from encoder.engine.folders import read_renditions
+    from encoder.engine.proof import prove
     from encoder.engine.publish import check_destination, publish, read_published, staging
     from encoder.report.verbs import package_document, published_package
 
@@ -52,6 +53,7 @@ def command(
     source = read_published(renditions)
     with pipeline(common) as steps, staging(output) as folder:
         made = replace(steps.package(found, folder, length), path=output)
+        prove(folder)
         digest = source.master_digest if source else ""
         publish(folder, output, "", digest, published_package(made))
     if as_json:

@@ -15,6 +15,7 @@ from encoder.codecs import codec_named
 from encoder.encode.chunk_command import Measuring
 from encoder.engine.events import Notice
 from encoder.engine.pipeline import EncodedTitle, Pipeline
+from encoder.engine.proof import prove
 from encoder.engine.publish import (
     cannot_write,
     check_destination,
@@ -109,6 +110,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             ),
             folder,
         )
+        prove(folder)
         fields = {**published_package(package), "made_by": document["made_by"]}
         publish(folder, request.output, wanted, master.digest, fields)
     return Outcome(document, False)

@@ -27,13 +27,18 @@ _DASH_ROLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class VideoEntry:
-    """A rung in the package. ``score`` is its mean VMAF where it is known."""
+    """A rung in the package.
+
+    ``score`` is its mean VMAF where it is known. ``iframes`` are the byte ranges that show a single
+    picture: the header of a fragment and its first sample, lasting as long as the fragment.
+    """
 
     rendition: Rendition
     track: Track
     segments: tuple[Segment, ...]
     packaged: PackagedTrack
     score: float | None
+    iframes: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

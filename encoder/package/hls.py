@@ -8,6 +8,7 @@ from fractions import Fraction
 from encoder.media.frames import seconds_text
 from encoder.media.package import Segment, Track
 from encoder.package.entries import AudioContent, AudioEntry, VideoEntry, characteristics, url
+from encoder.package.segments import average_bitrate, peak_bitrate, target_duration
 
 # EXT-X-MAP in a playlist that is not of I-frames alone needs 6; nothing here needs more.
 _VERSION = 6
@@ -25,13 +26,29 @@ def media_playlist(track: Track, segments: Sequence[Segment], target: int, media
         target: the target duration, in seconds.
         media: the URL of its file, relative to the playlist.
     """
+    return _playlist(track, segments, target, media, "#EXT-X-INDEPENDENT-SEGMENTS")
+
+
+def iframe_playlist(track: Track, iframes: Sequence[Segment], media: str) -> str:
+    """The playlist for scrubbing: single pictures, as byte ranges of the rendition itself.
+
+    Args:
+        track: where its initialisation lies.
+        iframes: each with the bytes up to the end of its picture (authoring specification 6.10).
+        media: the URL of its file, relative to the playlist.
+    """
+    target = target_duration(iframes, track.timescale)
+    return _playlist(track, iframes, target, media, "#EXT-X-I-FRAMES-ONLY")
+
+
+def _playlist(track: Track, segments: Sequence[Segment], target: int, media: str, kind: str) -> str:
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{_VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
+        kind,
         f'#EXT-X-MAP:URI="{media}",BYTERANGE="{track.header_size}@0"',
     ]
     for segment in segments:
@@ -79,6 +96,9 @@ def multivariant_playlist(video: Sequence[VideoEntry], audio: Sequence[AudioCont
             sound = [entry for _, entry in members]
             lines.append(f"#EXT-X-STREAM-INF:{_stream(rung, name, sound, scored)}")
             lines.append(url("video", f"{rung.rendition.id}.m3u8"))
+    if scrubbed := [rung for rung in ordered if rung.iframes]:
+        lines.append("")
+        lines += [f"#EXT-X-I-FRAME-STREAM-INF:{_iframes(rung)}" for rung in scrubbed]
     return "\n".join(lines) + "\n"
 
 
@@ -131,6 +151,21 @@ def _stream(rung: VideoEntry, group: str, sound: Sequence[AudioEntry], scored: b
     if group:
         attributes["AUDIO"] = _quoted(group)
     attributes["CLOSED-CAPTIONS"] = "NONE"
+    return _joined(attributes)
+
+
+def _iframes(rung: VideoEntry) -> str:
+    """The attributes of a playlist of I-frames: bitrates are those of scrubbing at normal speed."""
+    scale = rung.track.timescale
+    peak = peak_bitrate(rung.iframes, scale, target_duration(rung.iframes, scale))
+    attributes = {
+        "BANDWIDTH": str(peak),
+        "AVERAGE-BANDWIDTH": str(average_bitrate(rung.iframes, scale)),
+        "CODECS": _quoted(rung.packaged.codec_string),
+        "RESOLUTION": f"{rung.track.width}x{rung.track.height}",
+        "VIDEO-RANGE": _RANGES.get(rung.rendition.colour.transfer, "SDR"),
+        "URI": _quoted(url("video", "iframes", f"{rung.rendition.id}.m3u8")),
+    }
     return _joined(attributes)
 
 

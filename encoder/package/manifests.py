@@ -11,11 +11,11 @@ from pathlib import Path
 from encoder.errors import MachineError
 from encoder.media.package import Package, PackagedTrack, Segment, Track
 from encoder.media.renditions import RenditionSet
-from encoder.package.boxes import read_track
+from encoder.package.boxes import Movie, read_movie, read_track
 from encoder.package.check import check_aligned, check_scores
 from encoder.package.dash import mpd
 from encoder.package.entries import AudioEntry, Entry, VideoEntry, contents, url
-from encoder.package.hls import media_playlist, multivariant_playlist
+from encoder.package.hls import iframe_playlist, media_playlist, multivariant_playlist
 from encoder.package.segments import (
     average_bitrate,
     fragment_times,
@@ -54,7 +54,8 @@ def write_manifests(
         MachineError: when the folder cannot be written to.
     """
     check_scores(renditions, scores)
-    tracks = [read_track(into / _file("video", one.id)) for one in renditions.video]
+    movies = [read_movie(into / _file("video", one.id)) for one in renditions.video]
+    tracks = [movie.track for movie in movies]
     check_aligned(renditions.video, tracks)
     starts = video_segments(tracks[0], renditions, segment_seconds)
     video = [(track, group(track.fragments, starts)) for track in tracks]
@@ -69,8 +70,9 @@ def write_manifests(
             segments=parts,
             packaged=_declared(one.id, track, parts, target, into),
             score=None if scores is None else scores[one.id],
+            iframes=_iframes(movie),
         )
-        for one, (track, parts) in zip(renditions.video, video, strict=True)
+        for one, movie, (track, parts) in zip(renditions.video, movies, video, strict=True)
     ]
     sounds = [
         AudioEntry(one, track, parts, _declared(one.id, track, parts, target, into))
@@ -84,10 +86,15 @@ def write_manifests(
         )
         for entry in entries
     }
+    for rung in rungs:
+        media = f"../{url(rung.packaged.path.name)}"
+        text = iframe_playlist(rung.track, rung.iframes, media)
+        files[Path("video", "iframes", f"{rung.rendition.id}.m3u8")] = text
     files[Path(HLS_NAME)] = multivariant_playlist(rungs, heard)
     files[Path(DASH_NAME)] = mpd(rungs, heard, times[-1])
     written = {path: text.encode() for path, text in files.items()}
     with writing(into):
+        (into / "video" / "iframes").mkdir(exist_ok=True)
         for path, data in written.items():
             _replace(into / path, data)
     return Package(
@@ -138,6 +145,14 @@ def _sound(track: Track, cuts: list[Fraction]) -> tuple[Track, tuple[Segment, ..
     nearest = nearest_samples(starts, 0, track.timescale, cuts[1:-1])
     inner = {fragment for fragment in nearest if 0 < fragment < count}
     return track, group(track.fragments, (0, *sorted(inner), count))
+
+
+def _iframes(movie: Movie) -> tuple[Segment, ...]:
+    """What shows the first picture of each fragment: its header and its first sample."""
+    return tuple(
+        Segment(one.offset, run.data + run.sizes[0] - one.offset, one.start, one.duration)
+        for one, run in zip(movie.track.fragments, movie.runs, strict=True)
+    )
 
 
 def _declared(

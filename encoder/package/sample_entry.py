@@ -6,6 +6,7 @@ binding 5 (AV1) and ISO/IEC 14496-3 (AAC).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from encoder.package.cursor import Box, Cursor, Damaged, children, only
@@ -62,13 +63,31 @@ def _visual(entry: Box) -> SampleEntry:
         aspect = Cursor(boxes["pasp"].payload, boxes["pasp"].path)
         if aspect.u32() != aspect.u32():
             raise Damaged(f"{aspect.path} says that pixels are not square")
-    if entry.kind in ("avc1", "avc3"):
-        codec = _avc(entry.kind, _need(boxes, "avcC", entry))
-    elif entry.kind == "av01":
-        codec = _av1(_need(boxes, "av1C", entry), boxes.get("colr"))
-    else:
+    if entry.kind not in ("avc1", "avc3", "av01"):
         raise Damaged(f"{entry.path} is a coding that is not packaged")
-    return SampleEntry(codec, width=width, height=height)
+    return SampleEntry(video_codec(entry.kind, boxes, entry), width=width, height=height)
+
+
+def video_codec(kind: str, boxes: Mapping[str, Box], entry: Box) -> str:
+    """The codec string of a visual sample entry.
+
+    Args:
+        kind: its coding; that of the clear samples where they are encrypted.
+        boxes: what it holds.
+        entry: the sample entry.
+
+    Raises:
+        Damaged: when its record is missing, malformed, or of a coding that is not known.
+    """
+    if kind in ("avc1", "avc3"):
+        return _avc(kind, _need(boxes, "avcC", entry))
+    if kind in ("hvc1", "hev1"):
+        return _hevc(kind, _need(boxes, "hvcC", entry))
+    if kind == "av01":
+        return _av1(_need(boxes, "av1C", entry), boxes.get("colr"))
+    if kind == "vp09":
+        return _vp9(_need(boxes, "vpcC", entry))
+    raise Damaged(f"{entry.path} is a coding that is not known")
 
 
 def _audio(entry: Box) -> SampleEntry:
@@ -84,13 +103,31 @@ def _audio(entry: Box) -> SampleEntry:
     if entry.kind != "mp4a":
         raise Damaged(f"{entry.path} is a coding that is not packaged")
     boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
-    codec, configuration = _esds(_need(boxes, "esds", entry))
-    return SampleEntry(
-        codec, sample_rate=sample_rate, channels=_CHANNELS.get(configuration, channels)
-    )
+    codec, channels = audio_codec(entry.kind, boxes, entry, channels)
+    return SampleEntry(codec, sample_rate=sample_rate, channels=channels)
 
 
-def _need(boxes: dict[str, Box], kind: str, entry: Box) -> Box:
+def audio_codec(kind: str, boxes: Mapping[str, Box], entry: Box, channels: int) -> tuple[str, int]:
+    """The codec string of an audio sample entry, and its channels.
+
+    Args:
+        kind: its coding; that of the clear samples where they are encrypted.
+        boxes: what it holds.
+        entry: the sample entry.
+        channels: the entry's own count, used where the coding does not say better.
+
+    Raises:
+        Damaged: when its record is missing, malformed, or of a coding that is not known.
+    """
+    if kind == "mp4a":
+        codec, configuration = _esds(_need(boxes, "esds", entry))
+        return codec, _CHANNELS.get(configuration, channels)
+    if kind in ("ac-3", "ec-3", "Opus", "fLaC"):
+        return kind, channels
+    raise Damaged(f"{entry.path} is a coding that is not known")
+
+
+def _need(boxes: Mapping[str, Box], kind: str, entry: Box) -> Box:
     if kind not in boxes:
         raise Damaged(f"{entry.path} has no {kind}")
     return boxes[kind]
@@ -101,6 +138,26 @@ def _avc(kind: str, record: Box) -> str:
     if cursor.u8() != 1:
         raise Damaged(f"{record.path} is of an unknown version")
     return f"{kind}.{cursor.take(3).hex()}"
+
+
+def _hevc(kind: str, record: Box) -> str:
+    """ISO/IEC 14496-15 E.3: profile, compatibility in reverse order, tier, level, constraints."""
+    cursor = Cursor(record.payload, record.path)
+    if cursor.u8() != 1:
+        raise Damaged(f"{record.path} is of an unknown version")
+    profile, compatible = cursor.u8(), cursor.u32()
+    constraints, level = cursor.take(6), cursor.u8()
+    space = ("", "A", "B", "C")[profile >> 6]
+    reverse = int(f"{compatible:032b}"[::-1], 2)
+    tier = "H" if profile & 0x20 else "L"
+    parts = [kind, f"{space}{profile & 0x1F}", f"{reverse:X}", f"{tier}{level}"]
+    return ".".join([*parts, *(f"{byte:X}" for byte in constraints.rstrip(bytes(1)))])
+
+
+def _vp9(record: Box) -> str:
+    cursor = Cursor(record.payload, record.path)
+    cursor.full_box()
+    return f"vp09.{cursor.u8():02d}.{cursor.u8():02d}.{cursor.u8() >> 4:02d}"
 
 
 def _av1(record: Box, colr: Box | None) -> str:

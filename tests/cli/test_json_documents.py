@@ -46,6 +46,9 @@ from encoder.report.verbs import (
     renditions_document,
     scores_document,
 )
+from encoder.verify.document import verdict_document
+from encoder.verify.verdict import Finding as VerdictFinding
+from encoder.verify.verdict import Place, Rule, RuleOutcome, Verdict
 from tests.cli.documented import (
     VERBS,
     Plain,
@@ -109,6 +112,17 @@ FINDINGS = (
     Finding("Python", True, True, "3.11.2", "everything", ""),
     Finding("encoder libsvtav1", False, False, "no", "AV1 renditions", "use another FFmpeg"),
 )
+RULE = Rule("HLS 8.2", "One target duration", "must", "hls", "Declare it", lambda _: iter(()))
+VERDICT = Verdict(
+    "out",
+    ("master.m3u8", "manifest.mpd"),
+    (
+        VerdictFinding("HLS 8.2", "One", "must", Place("a.m3u8", line=3), "5", "6", "Declare it"),
+        VerdictFinding("OURS boxes", "Whole", "should", Place("a", offset=9), "?", "!", "Again"),
+    ),
+    (RuleOutcome(RULE, "broken"), RuleOutcome(RULE, "not checked", "there is no HLS playlist")),
+    ("a.m3u8 has segments of MPEG-TS",),
+)
 EVENTS: tuple[Event, ...] = (
     StageStarted("encode", "", 240, "frames"),
     StageProgress("encode", "", 12, 240),
@@ -142,6 +156,8 @@ DOCUMENTS: tuple[Plain, ...] = (
     package_document(SILENT.package),
     scores_document(scorecard(), Path("scores")),
     scores_document(scorecard(), None),
+    verdict_document(VERDICT),
+    verdict_document(VERDICT, strict=True),
     doctor_document(FINDINGS),
     plan_document((PlannedStage("encode", "to do", "not in the store", "encoder encode x.mov"),)),
     failure(ExitCode.MASTER, "The master is empty", "x.mov", "The file has 0 bytes", "Copy it"),

@@ -95,7 +95,10 @@ def rung(
         path=Path("none.mp4"),
     )
     packaged = _packaged(name, track, average, average * 3 // 2)
-    return VideoEntry(rendition, track, _segments(track), packaged, score)
+    iframes = tuple(
+        Segment(one.offset, one.size // 5, one.start, one.duration) for one in track.fragments
+    )
+    return VideoEntry(rendition, track, _segments(track), packaged, score, iframes)
 
 
 def sound(

@@ -13,7 +13,7 @@ import pytest
 from encoder.media.colour import Colour
 from encoder.package.dash import mpd
 from encoder.package.entries import AudioEntry, VideoEntry, contents, url
-from encoder.package.hls import media_playlist, multivariant_playlist
+from encoder.package.hls import iframe_playlist, media_playlist, multivariant_playlist
 from encoder.package.segments import buffer_time
 
 from . import independent
@@ -73,6 +73,7 @@ def test_golden_without_audio_and_with_two_codings() -> None:
 def test_golden_media_playlist() -> None:
     entry = VIDEO[0]
     golden("media.m3u8", media_playlist(entry.track, entry.segments, 4, "h264-1080p.mp4"))
+    golden("iframes.m3u8", iframe_playlist(entry.track, entry.iframes, "../h264-1080p.mp4"))
 
 
 @pytest.mark.parametrize("audio", [[], AUDIO], ids=["silent", "with audio"])

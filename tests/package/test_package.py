@@ -54,6 +54,7 @@ def test_the_folder_has_what_is_declared_and_nothing_else(packaged: Package) -> 
         {"master.m3u8", "manifest.mpd"}
         | {str(p) for p in tracks}
         | {str(p.with_suffix(".m3u8")) for p in tracks}
+        | {f"video/iframes/{t.id}.m3u8" for t in packaged.tracks if t.kind == "video"}
     )
     assert [p.is_dir() for p in sorted(packaged.path.iterdir())].count(True) == 2
     assert packaged.bytes == sum((packaged.path / f).stat().st_size for f in files)

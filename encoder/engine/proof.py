@@ -1,0 +1,32 @@
+"""Nothing is published that breaks a rule that a package must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from encoder.errors import PackageError
+from encoder.verify.verify import verify
+
+# More would not help anybody to find the cause.
+_MOST_NAMED = 3
+
+
+def prove(folder: Path) -> None:
+    """Verifies a package that has been built, before it is published.
+
+    Raises:
+        PackageError: when it breaks a must; it names the rules.
+    """
+    verdict = verify(folder)
+    broken = [one for one in verdict.findings if one.severity == "must"]
+    if broken:
+        named = "; ".join(
+            f"{one.rule} ({one.text}) in {one.place.file}: {one.found}, not {one.wanted}"
+            for one in broken[:_MOST_NAMED]
+        )
+        more = len(broken) - _MOST_NAMED
+        raise PackageError(
+            "The package breaks rules that it must keep, and was not published",
+            why=named + (f"; and {more} more" if more > 0 else ""),
+            hint="Package again; if it happens again, the renditions are not what they should be",
+        )

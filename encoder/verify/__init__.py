@@ -1,0 +1,1 @@
+"""Package -> Verdict: every rule that files alone can show, rule by rule."""

@@ -1,0 +1,171 @@
+"""Reads HLS playlists (RFC 8216bis) as they are, with the line of everything in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from encoder.verify.verdict import Place
+
+_ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag with the text behind its colon, or an address (``name`` empty)."""
+
+    line: int
+    name: str
+    value: str
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attribute list, without the quotes of strings."""
+        return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(self.value)}
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """Bytes of a file: ``size`` is None for all from the offset on."""
+
+    uri: str
+    offset: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as a playlist names it; ``duration`` is its EXTINF in seconds."""
+
+    line: int
+    duration: Fraction
+    range: ByteRange
+    map: ByteRange | None
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """A playlist: its tags in order, and its segments if it has any.
+
+    ``problems`` are lines that cannot be understood, each with what is wrong.
+    """
+
+    name: str
+    tags: tuple[Tag, ...]
+    segments: tuple[Segment, ...]
+    problems: tuple[tuple[int, str], ...]
+
+    def all(self, name: str) -> list[Tag]:
+        """The tags of a name."""
+        return [tag for tag in self.tags if tag.name == name]
+
+    def first(self, name: str) -> Tag | None:
+        """The first tag of a name."""
+        return next((tag for tag in self.tags if tag.name == name), None)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tag of that name."""
+        return self.first(name) is not None
+
+    def at(self, tag: Tag | None = None) -> Place:
+        """The place of a tag, or of the playlist's first line."""
+        return Place(self.name, line=tag.line if tag else 1)
+
+    @property
+    def multivariant(self) -> bool:
+        """Whether it lists variants rather than segments."""
+        return self.has("EXT-X-STREAM-INF")
+
+    @property
+    def iframes(self) -> bool:
+        """Whether its segments are I-frames."""
+        return self.has("EXT-X-I-FRAMES-ONLY")
+
+    @property
+    def target(self) -> int | None:
+        """EXT-X-TARGETDURATION, in seconds."""
+        tag = self.first("EXT-X-TARGETDURATION")
+        return int(tag.value) if tag and tag.value.isdigit() else None
+
+    @property
+    def duration(self) -> Fraction:
+        """The sum of all EXTINF, in seconds."""
+        return sum((segment.duration for segment in self.segments), Fraction(0))
+
+    def variants(self) -> Iterator[tuple[Tag, Tag]]:
+        """Each EXT-X-STREAM-INF with the address below it."""
+        for tag, following in zip(self.tags, self.tags[1:], strict=False):
+            if tag.name == "EXT-X-STREAM-INF" and not following.name:
+                yield tag, following
+
+
+def parse(name: str, data: bytes) -> Playlist:
+    """Reads a playlist.
+
+    Args:
+        name: its name, for places.
+        data: its bytes.
+    """
+    problems = []
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = data.decode("utf-8", "replace")
+        problems.append((data[: error.start].count(b"\n") + 1, "bytes that are no UTF-8"))
+    tags = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#EXT"):
+            head, _, value = line[1:].partition(":")
+            tags.append(Tag(number, head.strip(), value.strip()))
+        elif line.strip() and not line.startswith("#"):
+            tags.append(Tag(number, "", line.strip()))
+    segments = tuple(_segments(tags, problems))
+    return Playlist(name, tuple(tags), segments, tuple(problems))
+
+
+def _segments(tags: list[Tag], problems: list[tuple[int, str]]) -> Iterator[Segment]:
+    duration: Fraction | None = None
+    byte_range: str | None = None
+    header: ByteRange | None = None
+    ends: dict[str, int] = {}
+    for tag in tags:
+        if tag.name == "EXTINF":
+            duration = _seconds(tag, problems)
+        elif tag.name == "EXT-X-BYTERANGE":
+            byte_range = tag.value
+        elif tag.name == "EXT-X-MAP":
+            attributes = tag.attributes
+            uri = attributes.get("URI", "")
+            header = _range(uri, attributes.get("BYTERANGE"), ends, tag.line, problems)
+        elif not tag.name and duration is not None:
+            found = _range(tag.value, byte_range, ends, tag.line, problems)
+            if found.size is not None:
+                ends[tag.value] = found.offset + found.size
+            yield Segment(tag.line, duration, found, header)
+            duration = byte_range = None
+
+
+def _seconds(tag: Tag, problems: list[tuple[int, str]]) -> Fraction:
+    text = tag.value.partition(",")[0]
+    if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", text):
+        return Fraction(text)
+    problems.append((tag.line, f"EXTINF:{tag.value} is no duration"))
+    return Fraction(0)
+
+
+def _range(
+    uri: str,
+    text: str | None,
+    ends: dict[str, int],
+    line: int,
+    problems: list[tuple[int, str]],
+) -> ByteRange:
+    if text is None:
+        return ByteRange(uri, 0, None)
+    if not (found := re.fullmatch(r"(\d{1,18})(?:@(\d{1,18}))?", text)):
+        problems.append((line, f"{text} is no byte range"))
+        return ByteRange(uri, 0, None)
+    size, offset = found.groups()
+    return ByteRange(uri, int(offset) if offset else ends.get(uri, 0), int(size))

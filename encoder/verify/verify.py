@@ -1,0 +1,174 @@
+"""Reads what a path leads to and holds every rule against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from encoder.errors import MasterError
+from encoder.verify import (
+    rules_dash,
+    rules_dash_media,
+    rules_multivariant,
+    rules_ours,
+    rules_playlist,
+    rules_rates,
+    rules_track,
+)
+from encoder.verify.files import Files
+from encoder.verify.load_dash import load_dash
+from encoder.verify.load_hls import Media, load_hls
+from encoder.verify.subject import Subject
+from encoder.verify.verdict import Finding, Hit, Rule, RuleOutcome, Verdict
+
+RULES: tuple[Rule, ...] = (
+    *rules_multivariant.RULES,
+    *rules_rates.RULES,
+    *rules_playlist.RULES,
+    *rules_track.RULES,
+    *rules_dash.RULES,
+    *rules_dash_media.RULES,
+    *rules_ours.RULES,
+)
+
+
+def verify(path: Path, *, schema: Path | None = None) -> Verdict:
+    """The verdict on a package.
+
+    Args:
+        path: a package's folder, a playlist (multivariant or media) or an MPD.
+        schema: DASH-MPD.xsd, to validate an MPD against as well.
+
+    Raises:
+        MasterError: when there is nothing there that can be verified.
+        UsageError: when the schema cannot be read.
+        MachineError: when there is a schema and no means to validate.
+    """
+    root, manifests = _manifests(path)
+    files = Files(root)
+    try:
+        subject = Subject(files, path.is_dir(), schema=schema)
+        subject.facts = _facts(files) if path.is_dir() else {}
+        media = Media()
+        for name in manifests:
+            if name.endswith(".mpd"):
+                load_dash(subject, name, media)
+            else:
+                load_hls(subject, name, media)
+        findings: list[Finding] = []
+        outcomes = []
+        for rule in RULES:
+            if why := _missing(subject, rule):
+                outcomes.append(RuleOutcome(rule, "not checked", why))
+                continue
+            found = [_finding(rule, hit) for hit in rule.check(subject)]
+            outcomes.append(RuleOutcome(rule, "broken" if found else "kept"))
+            findings += found
+    finally:
+        files.close()
+    findings = list(dict.fromkeys(findings))
+    findings.sort(key=lambda one: one.severity != "must")
+    return Verdict(
+        path=str(path),
+        manifests=tuple(manifests),
+        findings=tuple(findings),
+        rules=tuple(outcomes),
+        unread=tuple(dict.fromkeys(subject.unread)),
+    )
+
+
+def _finding(rule: Rule, hit: Hit) -> Finding:
+    return Finding(
+        rule=rule.id,
+        text=rule.text,
+        severity=hit.severity or rule.severity,
+        place=hit.place,
+        found=hit.found,
+        wanted=hit.wanted,
+        fix=hit.fix or rule.fix,
+    )
+
+
+def _manifests(path: Path) -> tuple[Path, list[str]]:
+    """The folder of a package and its manifests."""
+    try:
+        if path.is_dir():
+            names = sorted(one.name for one in path.iterdir() if one.is_file())
+            mpds = [name for name in names if name.endswith(".mpd")]
+            playlists = [name for name in names if name.endswith(".m3u8")]
+            masters = [n for n in playlists if b"#EXT-X-STREAM-INF" in (path / n).read_bytes()]
+            found = (masters[:1] or playlists[:1]) + mpds[:1]
+            if found:
+                return path, found
+            why = "the folder has no .m3u8 and no .mpd"
+        elif path.is_file():
+            head = path.open("rb").read(4096)
+            if path.suffix in (".m3u8", ".mpd", ".m3u"):
+                return path.parent, [path.name]
+            why = "it is no .m3u8 and no .mpd" + (", but a file" if head else ": it is empty")
+        else:
+            why = "there is no such file or folder"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise MasterError(
+        "There is nothing to verify",
+        where=str(path),
+        why=why,
+        hint="Give the folder of a package, a .m3u8 or a .mpd",
+    )
+
+
+def _missing(s: Subject, rule: Rule) -> str:
+    """Why a rule cannot be checked; empty when it can."""
+    if rule.needs == "multivariant" and s.master is None:
+        return "there is no multivariant playlist"
+    if rule.needs == "hls" and not s.playlists:
+        return "there is no HLS playlist"
+    if rule.needs in ("dash", "schema") and not s.mpd:
+        return "there is no MPD"
+    if rule.needs == "schema" and s.schema is None:
+        return "no DASH-MPD.xsd was given (--dash-schema)"
+    if rule.needs == "folder" and not s.folder:
+        return "a manifest was given, not a folder"
+    if rule.needs == "media" and not any(s.tracks()) and not s.problems:
+        return "no track could be read from its boxes"
+    return ""
+
+
+def _facts(files: Files) -> Mapping[str, Any]:
+    """What a folder of ours says of itself: its files, frames, and scores by file."""
+    facts: dict[str, Any] = {}
+    published = _json(files, "package.json")
+    if published.get("schema") == "encoder.published/1":
+        facts["files"] = {
+            str(name): size for name, size in dict(published.get("files") or {}).items()
+        }
+    report = _json(files, "report.json")
+    if report.get("schema") == "encoder.ingest/1":
+        facts |= _reported(report)
+    return facts
+
+
+def _reported(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The master's frames, and the measured VMAF of each file."""
+    try:
+        return {
+            "frames": max(int(one["end"]) for one in report["shots"]),
+            "vmaf": {
+                str(one["path"]): float(one["scores"]["vmaf"]["mean"])
+                for one in report["renditions"]
+                if one["scores"] and one["scores"]["vmaf"]
+            },
+        }
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def _json(files: Files, name: str) -> dict[str, Any]:
+    try:
+        data = json.loads(files.text(name) or b"{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
