@@ -52,6 +52,7 @@ class ChunkRunner:
         measuring: what is measured in the pass.
         workers: processes at a time.
         vmaf_threads: libvmaf's threads for each rung.
+        divide: rungs to those that a process does at once.
         interruption: heeded between chunks.
         memory: told what each process took.
         patience: how long a process may stand still.
@@ -64,6 +65,7 @@ class ChunkRunner:
     measuring: Measuring | None
     workers: int
     vmaf_threads: int
+    divide: Callable[[tuple[ChunkRung, ...]], tuple[tuple[ChunkRung, ...], ...]]
     interruption: Interruption
     memory: PeakMemory
     patience: Patience = field(default_factory=Patience)
@@ -175,9 +177,9 @@ class _Work:
                 rung for rung in task.rungs if runner.chunks.find(task.chunk, rung, None) is None
             )
             size = 0
-            if missing:
-                made = self._encode(Task(task.chunk, missing))
-                size = made
+            parts = runner.divide(missing) if missing else ()
+            for number, part in enumerate(parts):
+                size += self._encode(Task(task.chunk, part), number, len(parts))
             with self._lock:
                 self._under_way.pop(threading.get_ident(), None)
                 self._done += len(task.chunk.frames)
@@ -185,12 +187,12 @@ class _Work:
                 self._bytes += size
         return True
 
-    def _encode(self, task: Task) -> int:
+    def _encode(self, task: Task, part: int, parts: int) -> int:
         runner = self._runner
         for attempt in range(1, _ATTEMPTS + 1):
             with runner.chunks.store.work() as folder:
                 try:
-                    made = self._run(task, folder)
+                    made = self._run(task, folder, part, parts)
                 except ProcessFailed as failure:
                     if not failure.stalled or self.cancellation.cancelled:
                         raise
@@ -210,12 +212,13 @@ class _Work:
                 return sum(int(one.packets.sizes.sum()) for one in made)
         raise AssertionError("unreachable")
 
-    def _run(self, task: Task, folder: Path) -> tuple[EncodedChunk, ...]:
+    def _run(self, task: Task, folder: Path, part: int, parts: int) -> tuple[EncodedChunk, ...]:
         runner, mine = self._runner, threading.get_ident()
 
         def progress(report: Progress) -> None:
+            frames = len(task.chunk.frames)
             with self._lock:
-                self._under_way[mine] = min(report.frame, len(task.chunk.frames))
+                self._under_way[mine] = (part * frames + min(report.frame, frames)) // parts
 
         started = time.monotonic()
         made, usage = encode_chunk(

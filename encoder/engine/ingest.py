@@ -245,6 +245,7 @@ def _cost(pipeline: Pipeline) -> Cost:
         package_cpu_seconds=cpu.get("package", 0.0),
         score_cpu_seconds=cpu.get("score", 0.0),
         wall_seconds=pipeline.meter.wall_seconds,
+        peak_memory=pipeline.meter.memory.bytes,
     )
 
 

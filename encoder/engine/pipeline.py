@@ -10,11 +10,12 @@ from pathlib import Path
 from encoder.encode.audio import encode_audio
 from encoder.encode.chunk import Title
 from encoder.encode.chunk_command import Measuring
+from encoder.encode.chunks import ChunkRung
 from encoder.engine.chunk_runner import ChunkRunner
 from encoder.engine.chunk_runner import Running as ChunkProgress
 from encoder.engine.chunk_store import ChunkStore
 from encoder.engine.events import Notice
-from encoder.engine.resources import cores, expected_memory, workers
+from encoder.engine.resources import batches, cores, expected_memory, workers
 from encoder.engine.scoring import decoded_checksums, pass_score
 from encoder.engine.stage import Running, WouldRun
 from encoder.engine.steps import VERSIONS, Steps
@@ -171,8 +172,14 @@ class Pipeline(Steps):
         running: Running,
     ) -> ChunkRunner:
         asked = [plan.asked(rung, plan.chunks[0]) for rung in plan.rungs]
-        memory = expected_memory(title.conform, asked, measured=measuring is not None)
-        count = workers(self.resources, memory, len(plan.chunks))
+        measured = measuring is not None
+
+        def divide(rungs: tuple[ChunkRung, ...]) -> tuple[tuple[ChunkRung, ...], ...]:
+            return batches(self.resources, title.conform, rungs, measured=measured)
+
+        parts = divide(tuple(asked))
+        most = max(expected_memory(title.conform, part, measured=measured) for part in parts)
+        count = workers(self.resources, most, len(plan.chunks))
 
         def tell(state: ChunkProgress) -> None:
             detail = f"{state.chunks} chunks, {state.bytes / 1e6:.1f} MB"
@@ -183,7 +190,8 @@ class Pipeline(Steps):
             kept,
             measuring,
             workers=count,
-            vmaf_threads=max(1, cores() // (count * len(plan.rungs))),
+            vmaf_threads=max(1, cores() // (count * max(len(part) for part in parts))),
+            divide=divide,
             interruption=self.interruption,
             memory=self.meter.memory,
             on_running=tell,

@@ -11,11 +11,15 @@ from encoder.encode.chunks import ChunkRung
 from encoder.ffmpeg.process import Usage
 from encoder.media.conform import Conform
 
-# Bytes, measured with x264 medium and libvmaf of this FFmpeg from 240p to 1080p, at 4 threads.
+# Bytes a process takes, and a pixel of a picture, measured with x264 medium of four threads and
+# libvmaf of the FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some sixty
+# pictures in several sizes; references wait for it as long.
+_SELF = 200_000_000
 _PROCESS = 60_000_000
-_ENCODER_PER_PIXEL = 150
-_SOURCE_PER_PIXEL = 150
-_MEASURED_PER_PIXEL = 60
+_ENCODER_PER_PIXEL = 220
+_SOURCE_PER_PIXEL = 20
+_REFERENCE_PER_PIXEL = 60
+_MEASURED_PER_PIXEL = 80
 _THREADS_PER_PROCESS = 4
 
 
@@ -56,9 +60,34 @@ def cores() -> int:
 def expected_memory(conform: Conform, rungs: Sequence[ChunkRung], *, measured: bool) -> int:
     """About how many bytes a process takes that encodes these rungs at once."""
     pixels = conform.width * conform.height
-    encoded = sum(rung.settings.width * rung.settings.height for rung in rungs)
-    total = _PROCESS + _SOURCE_PER_PIXEL * pixels + _ENCODER_PER_PIXEL * encoded
-    return total + (_MEASURED_PER_PIXEL * pixels * len(rungs) if measured else 0)
+    total = _PROCESS + _SOURCE_PER_PIXEL * pixels
+    if measured:
+        total += _REFERENCE_PER_PIXEL * pixels
+    return total + sum(_rung_memory(conform, rung, measured=measured) for rung in rungs)
+
+
+def _rung_memory(conform: Conform, rung: ChunkRung, *, measured: bool) -> int:
+    encoder = _ENCODER_PER_PIXEL * rung.settings.width * rung.settings.height
+    return encoder + (_MEASURED_PER_PIXEL * conform.width * conform.height if measured else 0)
+
+
+def batches(
+    resources: Resources, conform: Conform, rungs: Sequence[ChunkRung], *, measured: bool
+) -> tuple[tuple[ChunkRung, ...], ...]:
+    """Rungs in as few processes as keep to the memory limit, each of which decodes for itself.
+
+    A rung that does not fit alone is one by itself. In the order of the rungs, filling up.
+    """
+    limit = resources.memory_limit - _SELF
+    found: list[list[ChunkRung]] = []
+    for rung in rungs:
+        for batch in found:
+            if expected_memory(conform, [*batch, rung], measured=measured) <= limit:
+                batch.append(rung)
+                break
+        else:
+            found.append([rung])
+    return tuple(tuple(batch) for batch in found)
 
 
 def workers(resources: Resources, process_memory: int, tasks: int) -> int:
@@ -67,7 +96,7 @@ def workers(resources: Resources, process_memory: int, tasks: int) -> int:
     One keeps about four cores busy: its encoders and measurements run beside each other.
     """
     wanted = resources.jobs or -(-cores() // _THREADS_PER_PROCESS)
-    fitting = max(1, resources.memory_limit // max(1, process_memory))
+    fitting = max(1, (resources.memory_limit - _SELF) // max(1, process_memory))
     return max(1, min(wanted, fitting, tasks))
 
 

@@ -21,7 +21,11 @@ from encoder.media.shots import Analysis
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds that this run spent on each stage, and the seconds it took by the clock."""
+    """CPU seconds that this run spent on each stage, and the seconds it took by the clock.
+
+    ``peak_memory`` is the most memory that all its processes took at a time, in bytes; 0 where it
+    was not measured.
+    """
 
     probe_cpu_seconds: float = 0.0
     analysis_cpu_seconds: float = 0.0
@@ -31,6 +35,7 @@ class Cost:
     package_cpu_seconds: float = 0.0
     score_cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
+    peak_memory: int = 0
 
     @property
     def cpu_seconds(self) -> float:

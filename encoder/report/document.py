@@ -199,4 +199,5 @@ def _cost(cost: Cost) -> Plain:
         "package_cpu_seconds": number(cost.package_cpu_seconds),
         "score_cpu_seconds": number(cost.score_cpu_seconds),
         "wall_seconds": number(cost.wall_seconds),
+        "peak_memory": cost.peak_memory or None,
     }

@@ -58,6 +58,7 @@ class Bench:
     master: Path
     store: Store
     jobs: int = 1
+    memory: int | None = None
     ffmpeg: Ffmpeg = field(default_factory=locate)
     interruption: Interruption = field(default_factory=Interruption)
     events: list[Event] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Bench:
             self.ffmpeg,
             self.store,
             self.events.append,
-            resources=Resources(self.jobs),
+            resources=Resources(self.jobs, self.memory),
             interruption=self.interruption,
         )
         found = steps.master(self.master)

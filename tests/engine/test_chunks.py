@@ -8,12 +8,15 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import encoder.encode.chunks as planning
+import encoder.engine.chunk_runner as chunk_runner
 import encoder.engine.pipeline as pipeline
 from encoder.encode.buffer import play
+from encoder.encode.chunk import encode_chunk
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.packets import read_packets
 from encoder.engine.chunk_runner import ChunkRunner
@@ -65,6 +68,24 @@ def test_any_number_of_workers_makes_the_same_bytes(
     bench = Bench(master, Store(tmp_path), jobs=3)
     assert contents(bench.encode(*RUNGS)) == undisturbed
     assert len(kept(bench.store)) == 8
+
+
+def test_little_memory_makes_the_same_bytes(
+    master: Path,
+    tmp_path: Path,
+    undisturbed: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(master, Store(tmp_path), memory=1)
+    runs: list[int] = []
+
+    def counted(*positional: Any, **named: Any) -> Any:
+        runs.append(len(positional[2]))
+        return encode_chunk(*positional, **named)
+
+    monkeypatch.setattr(chunk_runner, "encode_chunk", counted)
+    assert contents(bench.encode(*RUNGS)) == undisturbed
+    assert runs == [1] * 8
 
 
 def test_only_what_changed_is_encoded(master: Path, tmp_path: Path) -> None:
