@@ -99,15 +99,22 @@ def _duration(seconds: float) -> str:
 class _Rate:
     """Speed and remaining time of a stage, from its progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "") -> None:
         self.started = time.monotonic()
+        self._unit = unit
+        self._done = 0
 
     def text(self, done: int, total: int) -> str:
+        """What to show; a stage that counts anew has begun another part, which has its own."""
+        if done < self._done:
+            self.started = time.monotonic()
+        self._done = done
         elapsed = time.monotonic() - self.started
         if done <= 0 or elapsed <= 0:
             return ""
         speed = done / elapsed
-        shown = f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
+        per_second = " fps" if self._unit == "frames" else "/s"
+        shown = f"{speed:.0f}{per_second}" if speed >= 10 else f"{speed:.1f}{per_second}"
         if total <= 0:
             return shown
         left = max(0, total - done) / speed
@@ -119,22 +126,22 @@ class _Lines:
 
     def __init__(self) -> None:
         self._rate = _Rate()
+        self._started = time.monotonic()
         self._next = _FIRST_LINE_SECONDS
 
     def show(self, event: Event) -> None:
         if isinstance(event, StageStarted):
-            self._rate = _Rate()
+            self._rate = _Rate(event.unit)
+            self._started = time.monotonic()
             self._next = _FIRST_LINE_SECONDS
         elif isinstance(event, StageProgress):
-            elapsed = time.monotonic() - self._rate.started
+            elapsed = time.monotonic() - self._started
+            rate = self._rate.text(event.done, event.total)
             if elapsed >= self._next:
                 self._next = elapsed * 2
                 share = f"{event.done}/{event.total}" if event.total else str(event.done)
-                detail = f"{event.detail} " if event.detail else ""
-                print(
-                    f"{event.stage}: {detail}{share}, {self._rate.text(event.done, event.total)}",
-                    file=sys.stderr,
-                )
+                parts = (share, rate, event.detail)
+                print(f"{event.stage}: {', '.join(p for p in parts if p)}", file=sys.stderr)
         elif isinstance(event, StageFinished):
             print(f"{event.stage}: done ({_summary(event)})", file=sys.stderr)
         else:
@@ -162,20 +169,15 @@ class _Live:
         )
         self._tasks: dict[str, TaskID] = {}
         self._rate = _Rate()
-        self._done = 0
         self._progress.start()
 
     def show(self, event: Event) -> None:
         if isinstance(event, StageStarted):
-            self._rate = _Rate()
-            self._done = 0
+            self._rate = _Rate(event.unit)
             self._tasks[event.stage] = self._progress.add_task(
                 "", total=event.total or None, stage=event.stage, share="", text=event.detail
             )
         elif isinstance(event, StageProgress):
-            if event.done < self._done:
-                self._rate = _Rate()  # another part of the stage
-            self._done = event.done
             rate = self._rate.text(event.done, event.total)
             share = f"{min(1.0, event.done / event.total):.0%}" if event.total else ""
             self._progress.update(
@@ -183,7 +185,7 @@ class _Live:
                 completed=event.done,
                 total=event.total or None,
                 share=share,
-                text=", ".join(part for part in (event.detail, rate) if part),
+                text=", ".join(part for part in (rate, event.detail) if part),
             )
         elif isinstance(event, StageFinished):
             task = self._tasks[event.stage]

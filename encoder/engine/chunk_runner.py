@@ -34,11 +34,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How far the chunks are: frames done, of how many, chunks done, and bytes so far."""
+    """How far it is: frames done of how many, chunks done of how many, and bytes so far."""
 
     frames: int
     total: int
     chunks: int
+    of: int
     bytes: int
 
 
@@ -133,6 +134,7 @@ class _Work:
         self._runner = runner
         self._tasks = tasks
         self._total = sum(len(task.chunk.frames) for task in tasks)
+        self._count = len(tasks)
         self._lock = threading.Lock()
         self._done = 0
         self._chunks = 0
@@ -145,7 +147,7 @@ class _Work:
     def running(self) -> Running:
         with self._lock:
             frames = self._done + sum(self._under_way.values())
-            return Running(frames, self._total, self._chunks, self._bytes)
+            return Running(frames, self._total, self._chunks, self._count, self._bytes)
 
     def loop(self) -> None:
         """What each thread does: one task after the other, until there is none or one failed."""

@@ -150,6 +150,11 @@ class Pipeline(Steps):
             tasks = missing_tasks(plan, kept)
             if tasks and self.only_plan:
                 raise WouldRun("encode", what_is_missing(plan, tasks))
+            if self.only_plan:
+                running.cached = True
+                audio = self._audio(master, conform, analysis, policy.audio)
+                made = RenditionSet((), audio, conform.frame_rate, analysis.frames)
+                return EncodedTitle(made, plan, ())
             title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
             rungs = encode_title(plan, self._runner(plan, title, kept, measuring, running), tasks)
             joined = [join_rung(plan, kept, rung, self.store) for rung in rungs]
@@ -182,7 +187,7 @@ class Pipeline(Steps):
         count = workers(self.resources, most, len(plan.chunks))
 
         def tell(state: ChunkProgress) -> None:
-            detail = f"{state.chunks} chunks, {state.bytes / 1e6:.1f} MB"
+            detail = f"{state.chunks} of {state.of} chunks, {state.bytes * 8 / 1e6:.1f} Mbit"
             running.report(detail, state.frames, state.total)
 
         return ChunkRunner(

@@ -171,6 +171,26 @@ def test_scores_of_the_pass_are_those_of_the_joined_file(title: Title, tmp_path:
             assert confirm(title.ffmpeg, measured, KEYFRAMES, every_frame=every_frame) == count
 
 
+def test_a_seam_is_not_to_be_seen(title: Title, tmp_path: Path) -> None:
+    found = []
+    for name, chunks in (("one", whole()), ("two", CHUNKS)):
+        (tmp_path / name).mkdir()
+        made = encode(
+            title,
+            SHOTS,
+            KEYFRAMES,
+            [rung("a", 180)],
+            tmp_path / name,
+            measuring=MEASURING,
+            chunks=chunks,
+        )
+        parts = made["a"][1]
+        found.append(np.concatenate([p.scores.values["vmaf"] for p in parts if p.scores]))
+    near = slice(SHOTS[1].start - 8, SHOTS[1].start + 8)
+    assert found[1][near].mean() == pytest.approx(found[0][near].mean(), abs=1)
+    assert found[1][near].min() > found[0][near].min() - 2
+
+
 def test_sampled_scores_are_of_the_same_frames_as_without_chunks(
     title: Title, tmp_path: Path
 ) -> None:
