@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from encoder.media.ladder import Ladder
     from encoder.media.package import Package
     from encoder.media.renditions import RenditionSet
-    from encoder.media.scores import Scorecard
     from encoder.media.shots import Analysis
 
 _PIPE_WIDTH = 120
@@ -271,46 +270,6 @@ def print_package(package: Package, output: Path) -> None:
         )
     out.print(made)
     out.print(line(f"{output / package.hls}, {package.dash}"))
-
-
-def print_scorecard(card: Scorecard) -> None:
-    """The scores of each rendition."""
-    made = table(
-        "",
-        "rendition",
-        "metric",
-        "model",
-        ">mean",
-        ">harmonic",
-        ">1st pct",
-        ">5th pct",
-        ">min",
-        ">compared at",
-        ">every",
-    )
-    for one in card.renditions:
-        for score in one.metrics:
-            digits = 4 if score.metric == "ssim" else 2
-            pooled = score.title
-            row(
-                made,
-                one.rendition,
-                score.metric,
-                score.model,
-                *(
-                    f"{value:.{digits}f}"
-                    for value in (
-                        pooled.mean,
-                        pooled.harmonic_mean,
-                        pooled.p1,
-                        pooled.p5,
-                        pooled.min,
-                    )
-                ),
-                f"{one.width}x{one.height}",
-                str(one.every),
-            )
-    console().print(made)
 
 
 def print_findings(findings: Sequence[Finding], *, good: bool) -> None:

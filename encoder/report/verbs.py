@@ -6,14 +6,11 @@ everything else is spelled as in the ingest's document.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder
 from encoder.media.master import AudioStream, Master, TextStream, VideoStream
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
-from encoder.media.scores import Scorecard
 from encoder.media.serial import fraction_text, to_plain
 from encoder.media.shots import Analysis
 from encoder.report.fields import (
@@ -22,7 +19,6 @@ from encoder.report.fields import (
     master_file,
     package_files,
     path_text,
-    scores,
     shot_fields,
     text_stream,
     video_stream,
@@ -34,7 +30,6 @@ ANALYSIS_SCHEMA = "encoder.analysis/1"
 LADDER_SCHEMA = "encoder.ladder/1"
 RENDITIONS_SCHEMA = "encoder.renditions/1"
 PACKAGE_SCHEMA = "encoder.package/1"
-SCORES_SCHEMA = "encoder.scores/1"
 
 
 def probe_document(master: Master, conform: Conform) -> Plain:
@@ -147,25 +142,5 @@ def published_package(package: Package) -> Plain:
             {"id": track.id, "path": path_text(track.path)}
             for track in package.tracks
             if track.kind == "video"
-        ],
-    }
-
-
-def scores_document(card: Scorecard, folder: Path | None) -> Plain:
-    """The scores of files, by title and by shot.
-
-    Args:
-        card: the scores.
-        folder: where the values of every frame were kept; None when they were not.
-    """
-    return {
-        "schema": SCORES_SCHEMA,
-        "path": None if folder is None else path_text(folder),
-        "renditions": [
-            {
-                "id": one.rendition,
-                "scores": scores(one, None if folder is None else one.frames, per_shot=True),
-            }
-            for one in card.renditions
         ],
     }

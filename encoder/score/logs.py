@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -51,20 +52,8 @@ def read_vmaf(path: Path) -> VmafLog:
         MeasureError: when it cannot be read, lacks the columns ``Frame`` or ``vmaf``, or holds
             something that is not a finite number.
     """
-    # The rows end in a comma, as does the header: one empty column more.
-    rows = list(csv.reader(_lines(path)))
-    header = rows[0] if rows else []
-    try:
-        frame_column, vmaf_column = header.index("Frame"), header.index("vmaf")
-    except ValueError:
-        raise _broken(path, "it lacks the column Frame or vmaf") from None
-    frames, scores = [], []
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
-            raise _broken(path, f"line {number} has {len(row)} columns, not {len(header)}")
-        frames.append(_index(path, row[frame_column]))
-        scores.append(_finite(path, "vmaf", row[vmaf_column]))
-    return VmafLog(_frames(path, frames), np.array(scores, dtype=np.float64))
+    frames, columns = read_table(path, ("vmaf",))
+    return VmafLog(frames, columns["vmaf"])
 
 
 # The keys that the filters psnr and ssim attach to each frame.
@@ -85,20 +74,35 @@ def read_pictures(path: Path) -> PictureLog:
     Raises:
         MeasureError: when it cannot be read, a frame lacks a value, or a value is not a number.
     """
+    frames, columns = read_values(path, _PICTURE_KEYS)
+    return PictureLog(frame=frames, **columns)
+
+
+def read_values(
+    path: Path, keys: Mapping[str, str]
+) -> tuple[NDArray[np.int32], dict[str, NDArray[np.float64]]]:
+    """Frame indices and values that ``metadata=mode=print`` wrote; a timestamp is an index.
+
+    Args:
+        path: the log.
+        keys: which values to read, and what to call them. Those whose name begins with ``psnr`` or
+            ``xpsnr`` are decibels: infinite ones count :data:`PSNR_CAP`.
+
+    Raises:
+        MeasureError: when it cannot be read, a frame lacks a value, or a value is not a number.
+    """
     frames: list[int] = []
-    columns: dict[str, list[float]] = {name: [] for name in _PICTURE_KEYS.values()}
+    columns: dict[str, list[float]] = {name: [] for name in keys.values()}
     for line in _lines(path):
         if line.startswith("frame:"):
             frames.append(_index(path, _field(line, "pts:")))
             continue
         key, _, text = line.partition("=")
-        name = _PICTURE_KEYS.get(key)
+        name = keys.get(key)
         if name is None:
             continue
-        if name == "ssim":
-            columns[name].append(_finite(path, name, text))
-        else:
-            columns[name].append(_decibels(path, name, text))
+        read = _decibels if name.startswith(("psnr", "xpsnr")) else _finite
+        columns[name].append(read(path, name, text))
         if len(columns[name]) != len(frames):
             where = f"frame {frames[-1]}" if frames else "no frame"
             raise _broken(path, f"{name} is there {len(columns[name])} times at {where}")
@@ -106,7 +110,38 @@ def read_pictures(path: Path) -> PictureLog:
         if len(values) != len(frames):
             raise _broken(path, f"{len(values)} values of {name} for {len(frames)} frames")
     arrays = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
-    return PictureLog(frame=_frames(path, frames), **arrays)
+    return _frames(path, frames), arrays
+
+
+def read_table(
+    path: Path, names: Sequence[str]
+) -> tuple[NDArray[np.int32], dict[str, NDArray[np.float64]]]:
+    """Columns of libvmaf's CSV log, by name; a name may lack the options that libvmaf adds to it.
+
+    Raises:
+        MeasureError: as :func:`read_vmaf`.
+    """
+    rows = list(csv.reader(_lines(path)))
+    header = rows[0] if rows else []
+    places = {}
+    for name in names:
+        exact = [i for i, column in enumerate(header) if column == name]
+        like = [i for i, column in enumerate(header) if column.startswith(f"{name}_")]
+        if not (exact or like):
+            raise _broken(path, f"it lacks the column {name}")
+        places[name] = (exact or like)[0]
+    if "Frame" not in header:
+        raise _broken(path, "it lacks the column Frame")
+    number = header.index("Frame")
+    frames: list[int] = []
+    columns: dict[str, list[float]] = {name: [] for name in names}
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise _broken(path, f"line {line} has {len(row)} columns, not {len(header)}")
+        frames.append(_index(path, row[number]))
+        for name, place in places.items():
+            columns[name].append(_finite(path, name, row[place]))
+    return _frames(path, frames), {n: np.array(v, np.float64) for n, v in columns.items()}
 
 
 def count_frames(path: Path) -> int:

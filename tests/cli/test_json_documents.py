@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
 import encoder
@@ -32,11 +33,13 @@ from encoder.ladder.compare import compare_ladders
 from encoder.media.audience import Audience
 from encoder.media.comparison import Comparison
 from encoder.media.conform import Conform
+from encoder.media.frames import FrameRange
 from encoder.media.master import Master
-from encoder.media.scores import Pooled, Scorecard
+from encoder.media.pairs import MetricResult, PairScore, Pools, ScoreSheet
 from encoder.report.compare_document import comparison_document
 from encoder.report.document import ingest_document
 from encoder.report.plain import failure, json_line, json_text
+from encoder.report.score_sheet import sheet_document
 from encoder.report.verbs import (
     analysis_document,
     ladder_document,
@@ -44,7 +47,6 @@ from encoder.report.verbs import (
     probe_document,
     published_package,
     renditions_document,
-    scores_document,
 )
 from encoder.verify.document import verdict_document
 from encoder.verify.verdict import Finding as VerdictFinding
@@ -90,14 +92,31 @@ def opened_with() -> Conform:
     return replace(RESULT.conform, input_options=options, audio_offset=Fraction(1, 3))
 
 
-def scorecard() -> Scorecard:
-    """One rendition with a shot that holds no scored frame, one where a metric is missing."""
-    card = RESULT.scorecard
-    assert card is not None
-    first, second, *rest = card.renditions
-    sparse = tuple(replace(m, shots=(m.shots[0], None, m.shots[2])) for m in first.metrics)
-    fewer = tuple(m for m in second.metrics if m.metric != "psnr_u")
-    return Scorecard((replace(first, metrics=sparse), replace(second, metrics=fewer), *rest))
+def score_sheet() -> ScoreSheet:
+    """One metric with a shot that holds no scored frame, and one that does not apply."""
+    pools = Pools(93.0, 92.5, 80.0, 85.0, 94.0, 97.0, 98.0, 78.0, 99.0, 78.0, 31)
+    metrics = (
+        MetricResult("psnr_y", "mse", "dB", "higher", 2, pools, "", 1, (pools, None)),
+        MetricResult("vmaf", "vmaf_v0.6.1", "VMAF", "higher", 2, None, "PQ", 0, ()),
+    )
+    pair = PairScore(
+        "v1",
+        "out/video/v1.mp4",
+        1920,
+        1080,
+        "yuv420p10le",
+        1,
+        0,
+        47,
+        1,
+        ("it starts with the reference's frame 1",),
+        metrics,
+        (("skimage_ssim", 0.98),),
+        8,
+    )
+    values = {"v1": {"frame": np.arange(3.0), "psnr_y": np.array([40.0, np.nan, 41.0])}}
+    shots = (FrameRange(0, 24), FrameRange(24, 48))
+    return ScoreSheet("x.mov", "0b7d41", Fraction(24), 48, shots, False, (pair,), values)
 
 
 def comparison(ours: Points, reference: Points, audience: Audience | None) -> Comparison:
@@ -154,10 +173,15 @@ DOCUMENTS: tuple[Plain, ...] = (
     renditions_document(SILENT.renditions),
     package_document(RESULT.package),
     package_document(SILENT.package),
-    scores_document(scorecard(), Path("scores")),
-    scores_document(scorecard(), None),
     verdict_document(VERDICT),
     verdict_document(VERDICT, strict=True),
+    sheet_document(
+        score_sheet(),
+        Path("scores"),
+        per_frame=True,
+        pictures=[("v1", 31, "psnr_y", 78.0, "a.png")],
+    ),
+    sheet_document(score_sheet()),
     doctor_document(FINDINGS),
     plan_document((PlannedStage("encode", "to do", "not in the store", "encoder encode x.mov"),)),
     failure(ExitCode.MASTER, "The master is empty", "x.mov", "The file has 0 bytes", "Copy it"),
@@ -231,7 +255,6 @@ def test_every_schema_of_the_program_is_documented() -> None:
         ("encoder.renditions/1", "audio[].", "audio[]."),
         ("encoder.package/1", "", "package."),
         ("encoder.package/1", "tracks[].", "renditions[]."),
-        ("encoder.scores/1", "renditions[].", "renditions[]."),
         ("encoder.published/1", "made_by", "made_by"),
     ],
 )
@@ -313,35 +336,13 @@ def test_probing_says_exactly_what_the_master_is() -> None:
     assert document["conform"]["filters"][0] == "bwdif=mode=send_frame:parity=tff"
 
 
-def test_scores_are_those_of_an_ingest_and_of_each_shot() -> None:
-    card = RESULT.scorecard
-    assert card is not None
-    ours = scores_document(card, Path("scores"))["renditions"]
-    theirs = ingest_document(RESULT)["renditions"]
-    for one, other in zip(ours, theirs, strict=True):
-        assert one["id"] == other["id"]
-        for name in ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim"):
-            shots = one["scores"][name].pop("shots")
-            assert len(shots) == len(RESULT.analysis.shots)
-            assert one["scores"][name] == other["scores"][name]
-    sparse = scores_document(scorecard(), None)
-    assert sparse["path"] is None
-    assert sparse["renditions"][0]["scores"]["per_frame"] is None
-    assert sparse["renditions"][0]["scores"]["vmaf"]["shots"][1] is None
-    assert sparse["renditions"][1]["scores"]["psnr_u"] is None
-
-
 def test_numbers_that_are_not_finite_become_null() -> None:
     nan, infinite = float("nan"), float("inf")
-    card = scorecard()
-    first = card.renditions[0]
-    pooled = Pooled(infinite, nan, 1.0, 2.0, -infinite)
-    metrics = tuple(replace(m, title=pooled, shots=(pooled,)) for m in first.metrics)
     shot = RESULT.analysis.shots[0]
     odd = replace(shot, complexity=replace(shot.complexity, noise=nan))
     expected = replace(RESULT.ladder.trials[0], vmaf=nan)
     for document in (
-        scores_document(Scorecard((replace(first, metrics=metrics),)), None),
+        sheet_document(score_sheet(), per_frame=True),
         analysis_document(replace(RESULT.analysis, shots=(odd,))),
         ladder_document(replace(RESULT.ladder, trials=(expected,))),
         event_document(StageFinished("score", False, "", nan, infinite), 0.0),

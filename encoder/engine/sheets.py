@@ -1,0 +1,216 @@
+"""The score verb: probes both sides, compares them, and pools over shots found on the way."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from encoder.analysis.changes import ChangeDetector
+from encoder.analysis.cuts import find_boundaries, tile
+from encoder.analysis.settings import AnalysisSettings
+from encoder.engine.events import Notice
+from encoder.engine.folders import find_distorted
+from encoder.engine.pipeline import Pipeline
+from encoder.engine.publish import cannot_write, publish, staging
+from encoder.errors import MasterError, MeasureError, UsageError
+from encoder.media.frames import FrameRange
+from encoder.media.pairs import ScoreSheet
+from encoder.media.policy import Policy
+from encoder.score.evidence import Evidence, take_evidence
+from encoder.score.metrics import Metric
+from encoder.score.pairs import Request, Result, pooled, score_files
+from encoder.score.sides import Side, conformed, file_side, y4m_side
+from encoder.score.signatures import COLUMNS, ROWS, Signatures
+
+STDIN = Path("-")
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """What ``encoder score`` is asked for.
+
+    ``worst`` is how many of the worst frames by the first metric are wanted as pictures, of each
+    file, in the folder ``pictures``.
+    """
+
+    reference: Path
+    targets: tuple[Path, ...]
+    metrics: tuple[Metric, ...]
+    policy: Policy
+    conform: bool = False
+    automatic: bool = False
+    every: int = 1
+    sampled: bool = False
+    worst: int = 0
+    pictures: Path | None = None
+
+
+def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreSheet, list[Evidence]]:
+    """Scores files and packages against a reference.
+
+    Args:
+        pipeline: what it runs on.
+        job: what is asked for.
+        stdin: where a side named ``-`` is read from.
+
+    Raises:
+        MeasureError: when the sides may not be compared, or a file is damaged.
+        MasterError: when the reference cannot be read.
+        UsageError: when the request makes no sense.
+    """
+    if (job.reference, *job.targets).count(STDIN) > 1:
+        raise UsageError("Only one side can be on standard input")
+    packaged = any(target.is_dir() for target in job.targets)
+    use_conform = job.conform or packaged
+    with pipeline.store.work() as folder:
+        reference, digest = _reference(pipeline, job, use_conform, folder, stdin)
+        distorted = _distorted(pipeline, job, folder, stdin)
+        request = Request(
+            job.metrics,
+            job.automatic,
+            not use_conform,
+            job.every,
+            job.sampled,
+            os.cpu_count() or 1,
+        )
+        total = distorted[0].frames or reference.frames or 0
+        with pipeline.stage("score", total, "frames") as running:
+            result = score_files(
+                pipeline.ffmpeg, reference, distorted, request, folder, running.progress
+            )
+            shots = find_shots(result.signatures, reference.rate)
+            running.detail = f"{len(distorted)} files, {len(result.signatures)} frames"
+        sheet = _sheet(result, request, reference, digest, shots)
+        for pair in sheet.pairs:
+            for note in pair.notes:
+                pipeline.emit(Notice("info", f"{pair.id}: {note}"))
+        evidence: list[Evidence] = []
+        if job.worst and job.pictures is not None:
+            evidence = take_evidence(
+                pipeline.ffmpeg, reference, result.scored, sheet, job.worst, job.pictures
+            )
+    return sheet, evidence
+
+
+def keep_values(sheet: ScoreSheet, output: Path) -> None:
+    """Publishes a folder with ``<id>.npz`` for each file: an array a metric, and ``frame``.
+
+    Raises:
+        MachineError: when the folder cannot be written.
+    """
+    with staging(output) as folder:
+        for pair in sheet.pairs:
+            values = sheet.values[pair.id]
+            arrays = {name: found.astype(np.float32) for name, found in values.items()}
+            arrays["frame"] = values["frame"].astype(np.int32)
+            try:
+                np.savez_compressed(folder / f"{pair.id}.npz", allow_pickle=False, **arrays)
+            except OSError as error:
+                raise cannot_write(output, error) from error
+        publish(folder, output, "", sheet.reference_digest, {})
+
+
+def _reference(
+    pipeline: Pipeline, job: ScoreJob, use_conform: bool, folder: Path, stdin: BinaryIO
+) -> tuple[Side, str]:
+    if job.reference == STDIN:
+        if use_conform:
+            raise UsageError(
+                "A package cannot be scored against standard input",
+                hint="Give its master as a file",
+            )
+        return _from_stdin(folder, stdin), ""
+    master = pipeline.master(job.reference)
+    side = file_side(_name(job.reference), job.reference, master.video)
+    if not use_conform:
+        return side, master.digest
+    conform = pipeline.conform(master, job.policy)
+    for change in conform.changes:
+        pipeline.emit(Notice("info", f"{side.name}: {change}"))
+    return conformed(side, conform), master.digest
+
+
+def _distorted(pipeline: Pipeline, job: ScoreJob, folder: Path, stdin: BinaryIO) -> list[Side]:
+    sides = []
+    for one in find_distorted(tuple(t for t in job.targets if t != STDIN)):
+        try:
+            master = pipeline.master(one.path)
+        except MasterError as error:
+            raise MeasureError(
+                error.what.replace("The master", "The file"),
+                where=error.where,
+                why=error.why,
+                hint=error.hint,
+            ) from error
+        sides.append(file_side(one.id, one.path, master.video))
+    if STDIN in job.targets:
+        sides.append(_from_stdin(folder, stdin))
+    return sides
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def _from_stdin(folder: Path, stdin: BinaryIO) -> Side:
+    """Standard input as a named pipe: FFmpeg's own input stays closed, as for every process."""
+    header = stdin.readline(4096)
+    path = folder / "stdin.y4m"
+    side = y4m_side("standard input", path, header)
+    os.mkfifo(path)
+
+    def pump() -> None:
+        try:
+            with path.open("wb") as pipe:
+                pipe.write(header)
+                while block := stdin.read(1 << 20):
+                    pipe.write(block)
+        except (BrokenPipeError, OSError):
+            return  # whoever read it has gone; why, that process says
+
+    threading.Thread(target=pump, daemon=True).start()
+    return side
+
+
+def find_shots(signatures: Signatures, rate: Fraction) -> tuple[FrameRange, ...]:
+    """Shots of a file by its signatures: luma alone, at 32x18.
+
+    The cuts are found as in the analysis of a master, on smaller pictures; a cut between scenes of
+    the same brightness everywhere would be missed.
+    """
+    settings = AnalysisSettings()
+    detector = ChangeDetector(rate, settings)
+    for start in range(0, len(signatures), _BATCH):
+        luma = signatures[start : start + _BATCH].astype(np.float32) / np.float32(257)
+        pictures = np.full((len(luma), 3, ROWS, COLUMNS), 128, np.float32)
+        pictures[:, 0] = luma.reshape(-1, ROWS, COLUMNS)
+        detector.add(pictures)
+    boundaries = find_boundaries(detector.finish(), rate, settings)
+    pieces = tile(len(signatures), boundaries, settings.max_shot_frames(rate))
+    return tuple(piece.frames for piece in pieces)
+
+
+def _sheet(
+    result: Result, request: Request, reference: Side, digest: str, shots: Sequence[FrameRange]
+) -> ScoreSheet:
+    return ScoreSheet(
+        reference=reference.name,
+        reference_digest=digest,
+        frame_rate=reference.rate,
+        frames=len(result.signatures),
+        shots=tuple(shots),
+        conformed=reference.conform is not None,
+        pairs=tuple(pooled(one, request, reference, shots) for one in result.scored),
+        values={
+            one.side.name: {"frame": one.frames.astype(np.float64), **one.values}
+            for one in result.scored
+        },
+    )

@@ -1,0 +1,346 @@
+"""Files against files: right numbers, and refusals for the right reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from encoder.engine.pipeline import Pipeline
+from encoder.engine.sheets import STDIN, ScoreJob, score
+from encoder.engine.store import Store
+from encoder.errors import EncoderError, MeasureError, UsageError
+from encoder.ffmpeg.locate import locate
+from encoder.ffmpeg.process import run
+from encoder.ladder.policy import load_policy
+from encoder.media.pairs import ScoreSheet
+from encoder.report.plain import json_text
+from encoder.report.score_sheet import sheet_document, write_csv, write_parquet, write_plot
+from encoder.score.metrics import parse_metrics
+from tests.cli.documented import strict, wrong_in
+
+from .scenes import planes
+
+FRAMES = 40
+# Moving detail, of which no two frames are alike.
+SOURCE = "testsrc2=s=480x216:r=24,crop=320:180:x='4*n':y='mod(3*n,36)',format=yuv420p"
+TAGS = "setparams=range=limited:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+SKIMAGE: Any = import_module("skimage.metrics")
+
+
+class Room:
+    """A folder with a reference, and a way to score files against it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pipeline = Pipeline(locate(), Store(folder / "store"), lambda _: None)
+        self.reference = self.make("reference.mkv", "-f", "lavfi", "-i", SOURCE, lossless=True)
+
+    def make(self, name: str, *source: str, vf: str = "null", lossless: bool = False) -> Path:
+        codec = ["-qp", "0"] if lossless else ["-crf", "30"]
+        options = ["-c:v", "libx264", "-preset", "veryfast", "-threads", "1", *codec]
+        given = source or ("-i", self.reference.name)
+        limit = ["-frames:v", str(FRAMES)] if source else []
+        filters = ["-vf", f"{vf},{TAGS}", "-fps_mode", "passthrough"]
+        run(locate(), [*given, *limit, *filters, *options, name], folder=self.folder)
+        return self.folder / name
+
+    def score(
+        self, *targets: Path, reference: Path | None = None, metrics: str = "psnr_y", **more: Any
+    ) -> ScoreSheet:
+        stdin = more.pop("stdin", io.BytesIO())
+        job = ScoreJob(
+            reference or self.reference,
+            targets,
+            parse_metrics((metrics,)),
+            load_policy("per-title"),
+            **more,
+        )
+        return score(self.pipeline, job, stdin)[0]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    return Room(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="module")
+def encoded(room: Room) -> Path:
+    return room.make("encoded.mp4")
+
+
+def test_all_metrics_in_one_pass_are_those_of_the_references(room: Room, encoded: Path) -> None:
+    wanted = "vmaf,neg,psnr,ssim,ms-ssim,xpsnr,cambi"
+    sheet = room.score(encoded, metrics=wanted, sampled=True)
+    values = sheet.values["encoded"]
+    assert set(values) == {"frame", *(m.metric for m in sheet.pairs[0].metrics)}
+    assert len(sheet.pairs[0].metrics) == 12
+    for index, (a, b) in enumerate(zip(planes(room.reference), planes(encoded), strict=True)):
+        for name, ours, theirs in zip(("psnr_y", "psnr_u", "psnr_v"), a, b, strict=True):
+            expected = SKIMAGE.peak_signal_noise_ratio(ours, theirs, data_range=255)
+            assert values[name][index] == pytest.approx(expected, abs=0.001)
+    weighted = (6 * values["psnr_y"] + values["psnr_u"] + values["psnr_v"]) / 8
+    assert values["psnr_weighted"] == pytest.approx(weighted)
+    sampled = dict(sheet.pairs[0].sampled)
+    assert sheet.pairs[0].sampled_frames == 8
+    assert sampled["skimage_psnr_y"] == pytest.approx(values["psnr_y"][::5].mean(), abs=0.001)
+    assert sampled["skimage_ssim"] == pytest.approx(values["ssim"][::5].mean(), abs=0.02)
+    vmaf, neg = sheet.pairs[0].metric("vmaf"), sheet.pairs[0].metric("vmaf_neg")
+    assert vmaf.pools is not None
+    assert neg.pools is not None
+    assert vmaf.pools.mean >= neg.pools.mean - 0.01
+    assert vmaf.pools.p1 <= vmaf.pools.p50 <= vmaf.pools.p99
+    assert values["vmaf"][vmaf.pools.worst_frame] == vmaf.pools.worst == vmaf.pools.min
+    cambi = sheet.pairs[0].metric("cambi").pools
+    assert cambi is not None
+    assert cambi.worst == cambi.max
+
+
+def test_the_same_file_is_perfect_and_its_json_is_strict(room: Room) -> None:
+    sheet = room.score(room.reference, metrics="psnr,ssim,xpsnr")
+    document = strict(json_text(sheet_document(sheet, per_frame=True)))
+    metrics = {one["metric"]: one for one in document["files"][0]["metrics"]}
+    assert metrics["psnr_y"]["perfect_frames"] == FRAMES
+    assert metrics["psnr_y"]["pooled"]["mean"] == 100
+    assert metrics["ssim"]["pooled"]["min"] == 1
+    assert metrics["psnr_y"]["values"] == [100.0] * FRAMES
+    assert wrong_in(document) == []
+
+
+def test_tables_and_plot_hold_every_frame(room: Room, encoded: Path, tmp_path: Path) -> None:
+    sheet = room.score(encoded, metrics="psnr_y,ssim", every=2)
+    write_csv(sheet, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == list(range(0, FRAMES, 2))
+    found = [float(row["psnr_y"]) for row in rows]
+    assert found == pytest.approx(sheet.values["encoded"]["psnr_y"].tolist(), abs=1e-6)
+    assert float(rows[1]["time"]) == pytest.approx(2 / 24, abs=1e-6)
+    write_plot(sheet, tmp_path / "a.png")
+    write_plot(sheet, tmp_path / "a.svg")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "seconds" in (tmp_path / "a.svg").read_text("utf-8")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_parquet(sheet, tmp_path / "a.parquet")
+    table = parquet.read_table(tmp_path / "a.parquet").to_pydict()
+    assert table["frame"] == [int(row["frame"]) for row in rows]
+    assert table["ssim"] == sheet.values["encoded"]["ssim"].tolist()
+
+
+def test_worst_frames_are_drawn_beside_the_reference(
+    room: Room, encoded: Path, tmp_path: Path
+) -> None:
+    job = ScoreJob(
+        room.reference,
+        (encoded,),
+        parse_metrics(("psnr_y",)),
+        load_policy("per-title"),
+        worst=2,
+        pictures=tmp_path / "worst",
+    )
+    sheet, evidence = score(room.pipeline, job, io.BytesIO())
+    pools = sheet.pairs[0].metric("psnr_y").pools
+    assert pools is not None
+    assert evidence[0].frame == pools.worst_frame
+    assert abs(evidence[1].frame - evidence[0].frame) >= 12
+    picture = import_module("skimage.io").imread(evidence[0].path)
+    assert picture.shape[:2] == (180, 3 * 320)
+    assert sorted(p.name for p in (tmp_path / "worst").iterdir()) == sorted(
+        e.path.name for e in evidence
+    )
+
+
+def test_y4m_on_standard_input_scores_the_same(room: Room, encoded: Path) -> None:
+    run(locate(), ["-i", encoded.name, "-f", "yuv4mpegpipe", "encoded.y4m"], folder=room.folder)
+    data = (room.folder / "encoded.y4m").read_bytes()
+    piped = room.score(STDIN, stdin=io.BytesIO(data)).values["standard input"]["psnr_y"]
+    assert piped.tolist() == room.score(encoded).values["encoded"]["psnr_y"].tolist()
+    with pytest.raises(MeasureError, match="Y4M"):
+        room.score(STDIN, stdin=io.BytesIO(b"nonsense\n"))
+    with pytest.raises(UsageError, match="standard input"):
+        room.score(STDIN, reference=STDIN)
+
+
+def keep(expression: str) -> str:
+    return f"select={expression},setpts=N/(24*TB)"
+
+
+REPEATED = "loop=loop=1:size=1:start=20,setpts=N/(24*TB)"
+
+
+@pytest.mark.parametrize(
+    ("vf", "said"),
+    [
+        (keep("gte(n\\,1)"), "off by 1 frame: its frame 0 shows the reference's frame 1"),
+        (keep("gte(n\\,17)"), "off by 17 frames"),
+        (keep("lt(n\\,37)"), "The reference has 40 frames, the file 37"),
+        (keep("not(eq(n\\,20))"), "The reference's frame 20 is missing"),
+        (REPEATED, "is repeated or inserted"),
+        ("telecine=pattern=23", "telecine"),
+        ("fps=48", "2 pictures|every second picture"),
+        ("crop=320:126", "as after a crop"),
+        ("transpose=1", "on its side"),
+        ("scale=640:360", "larger than the reference"),
+        ("hflip", "another framing|different things"),
+        ("scale=out_range=full", "stretched to full range"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_cause(room: Room, vf: str, said: str) -> None:
+    other = room.make("other.mp4", vf=vf)
+    with pytest.raises(MeasureError, match=said) as caught:
+        room.score(other)
+    assert caught.value.exit_code == 6
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("vf", "window"),
+    [
+        (keep("gte(n\\,3)"), (3, 0, 37)),
+        ("tpad=start=2,setpts=N/(24*TB)", (0, 2, 40)),
+        (keep("lt(n\\,30)"), (0, 0, 30)),
+        ("fps=48", (0, 0, 40)),
+        ("crop=320:126", (0, 0, 40)),
+    ],
+)
+def test_what_can_be_mended_exactly_is_mended_on_request(
+    room: Room, vf: str, window: tuple[int, int, int]
+) -> None:
+    other = room.make("mended.mkv", vf=vf, lossless=True)
+    pair = room.score(other, automatic=True).pairs[0]
+    assert (pair.reference_start, pair.distorted_start, pair.frames) == window
+    assert pair.metric("psnr_y").perfect == pair.frames
+    assert pair.notes
+
+
+def test_a_hole_in_the_middle_is_not_aligned_away(room: Room) -> None:
+    other = room.make("hole.mp4", vf=keep("not(eq(n\\,20))"))
+    with pytest.raises(MeasureError, match="frame 20 is missing"):
+        room.score(other, automatic=True)
+
+
+def test_a_smaller_rendition_is_scaled_and_said_to_be(room: Room) -> None:
+    small = room.make("small.mp4", vf="scale=160:90")
+    pair = room.score(small).pairs[0]
+    assert (pair.width, pair.height) == (320, 180)
+    assert pair.notes == ("scaled up from 160x90 to 320x180 (bicubic), as a player shows it",)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ("setparams=range=full", "ranges differ"),
+        ("setparams=colorspace=bt470bg", "matrices differ"),
+        ("setparams=color_primaries=bt2020", "primaries differ"),
+        ("setparams=color_trc=smpte2084", "transfers differ"),
+    ],
+)
+def test_other_colour_is_refused(room: Room, tags: str, said: str) -> None:
+    options = ["-c:v", "libx264", "-crf", "30", "-vf", f"{TAGS},{tags}"]
+    run(locate(), ["-i", "reference.mkv", *options, "colour.mkv"], folder=room.folder)
+    with pytest.raises(MeasureError, match=said):
+        room.score(room.folder / "colour.mkv")
+
+
+def hdr(room: Room, name: str, transfer: str) -> Path:
+    tags = "setparams=range=limited:colorspace=bt2020nc:color_primaries=bt2020"
+    options = ["-vf", f"format=yuv420p10le,{tags}:color_trc={transfer}", "-c:v", "ffv1"]
+    run(locate(), ["-i", "reference.mkv", *options, name], folder=room.folder)
+    return room.folder / name
+
+
+def test_hdr_is_compared_at_ten_bits_and_vmaf_does_not_apply(room: Room) -> None:
+    reference = hdr(room, "pq.mkv", "smpte2084")
+    # One code value off everywhere: an error of 1 against the peak of 1023.
+    shifted = "lut=y=val+1"
+    tags = "setparams=range=limited:colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
+    run(
+        locate(),
+        ["-i", "pq.mkv", "-vf", f"{shifted},{tags}", "-c:v", "ffv1", "off.mkv"],
+        folder=room.folder,
+    )
+    sheet = room.score(room.folder / "off.mkv", reference=reference, metrics="vmaf,psnr_y,cambi")
+    pair = sheet.pairs[0]
+    assert pair.pixel_format == "yuv420p10le"
+    found = pair.metric("psnr_y").pools
+    assert found is not None
+    assert found.mean == pytest.approx(20 * np.log10(1023), abs=0.01)
+    assert pair.metric("vmaf").pools is None
+    assert "SDR" in pair.metric("vmaf").why_not
+    assert pair.metric("cambi").pools is not None
+    assert wrong_in(sheet_document(sheet)) == []
+    with pytest.raises(MeasureError, match="No metric"):
+        room.score(room.folder / "off.mkv", reference=reference, metrics="vmaf")
+    hlg = hdr(room, "hlg.mkv", "arib-std-b67")
+    with pytest.raises(MeasureError, match="transfers differ: PQ and HLG"):
+        room.score(hlg, reference=reference)
+
+
+def damage(path: Path, folder: Path) -> Path:
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) // 3, len(data) * 2 // 3, 101):
+        data[place] ^= 0x55
+    made = folder / f"damaged{path.suffix}"
+    made.write_bytes(data)
+    return made
+
+
+def nothing(path: Path, folder: Path) -> Path:
+    made = folder / "sound.mkv"
+    run(locate(), ["-f", "lavfi", "-i", "sine=d=1", made.name], folder=folder)
+    return made
+
+
+def other_title(path: Path, folder: Path) -> Path:
+    made = folder / "title.mp4"
+    source = "mandelbrot=s=320x180:r=24,format=yuv420p"
+    options = ["-frames:v", str(FRAMES), "-vf", TAGS, "-c:v", "libx264"]
+    run(locate(), ["-f", "lavfi", "-i", source, *options, made.name], folder=folder)
+    return made
+
+
+def text(path: Path, folder: Path) -> Path:
+    made = folder / "text.mp4"
+    made.write_text("not a film\n" * 50)
+    return made
+
+
+@pytest.mark.parametrize("spoil", [damage, nothing, other_title, text])
+def test_bad_input_is_refused(
+    room: Room, encoded: Path, tmp_path: Path, spoil: Callable[[Path, Path], Path]
+) -> None:
+    with pytest.raises(EncoderError) as caught:
+        room.score(spoil(encoded, tmp_path))
+    assert caught.value.exit_code in (4, 6)
+
+
+def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None:
+    with pytest.raises(MeasureError, match="lacks a VMAF model"):
+        room.score(encoded, metrics="vmaf_v9.9")
+
+
+def test_one_frame_is_scored(room: Room) -> None:
+    for name in ("one.mkv", "same.mkv"):
+        room.make(name, vf="trim=end_frame=1", lossless=True)
+    sheet = room.score(room.folder / "one.mkv", reference=room.folder / "same.mkv")
+    assert sheet.frames == 1
+    assert sheet.pairs[0].metric("psnr_y").perfect == 1
+
+
+def test_names_of_metrics() -> None:
+    assert [m.name for m in parse_metrics(("psnr,vmaf", "vmaf"))] == [
+        "psnr_y",
+        "psnr_u",
+        "psnr_v",
+        "psnr_weighted",
+        "vmaf",
+    ]
+    assert parse_metrics(("vmaf_v0.6.1neg",))[0].name == "vmaf_neg"
+    with pytest.raises(UsageError, match="Did you mean xpsnr"):
+        parse_metrics(("xpsn",))
