@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,9 +12,11 @@ from encoder.media.frames import FrameRange
 from encoder.media.ladder import Rung
 
 # Long enough that starting a process, seeking and filling an encoder's lookahead are little beside
-# the work; short enough that a run which is killed has little to do again. Shots are at most ten
-# seconds long, so that a chunk is at most about fourteen.
+# the work; short enough that a run which is killed has little to do again.
 CHUNK_SECONDS = Fraction(5)
+# A take without a cut is divided when it is this long: where an encoder does not know what comes
+# before and after, its quality is a little lower, which nobody sees at a cut.
+TAKE_SECONDS = Fraction(30)
 
 # Pictures on either side of a chunk that its measurement sees beside its own: the models of VMAF
 # look up to two pictures back and ahead for motion.
@@ -47,25 +49,31 @@ class ChunkRung:
 
 
 def plan_chunks(
-    shots: Sequence[FrameRange], keyframes: Sequence[int], rungs: Sequence[Rung], rate: Fraction
+    shots: Sequence[FrameRange],
+    keyframes: Sequence[int],
+    rungs: Sequence[Rung],
+    rate: Fraction,
+    uncut: Container[int] = (),
 ) -> tuple[Chunk, ...]:
     """The chunks of a title: they tile it, and do not depend on the machine.
 
-    A chunk ends at the first end of a shot after :data:`CHUNK_SECONDS`, and wherever a rung whose
-    encoder cannot vary its CRF changes it. A title that is encoded to a bitrate is one chunk, since
-    how many bits a shot gets depends on all the others.
+    A chunk ends at the first cut after :data:`CHUNK_SECONDS`, within a take after
+    :data:`TAKE_SECONDS`, and wherever a rung whose encoder cannot vary its CRF changes it. A title
+    that is encoded to a bitrate is one chunk, since how many bits a shot gets depends on all the
+    others.
 
     Args:
         shots: the frames of each shot; they tile the title.
         keyframes: the IDR frames; every shot starts with one.
         rungs: the ladder's.
         rate: frames per second.
+        uncut: the starts of those shots that no cut is before, parts of a longer take.
     """
     if any(rung.target_bitrate is not None for rung in rungs):
         whole = FrameRange(shots[0].start, shots[-1].end)
         return (Chunk(0, whole, tuple(keyframes)),)
     fixed = [rung for rung in rungs if not codec_named(rung.codec).varies_crf]
-    least = max(1, round(CHUNK_SECONDS * rate))
+    least, longest = (max(1, round(s * rate)) for s in (CHUNK_SECONDS, TAKE_SECONDS))
     chunks: list[Chunk] = []
     start = shots[0].start
     for number, shot in enumerate(shots):
@@ -75,7 +83,8 @@ def plan_chunks(
         )
         # A rest that is shorter than half a chunk joins the one before it.
         little_left = shots[-1].end - shot.end < least // 2 and not fixed
-        if last or changes or (shot.end - start >= least and not little_left):
+        enough = longest if shot.end in uncut else least
+        if last or changes or (shot.end - start >= enough and not little_left):
             frames = FrameRange(start, shot.end)
             inside = tuple(frame for frame in keyframes if frame in frames)
             chunks.append(Chunk(len(chunks), frames, inside))

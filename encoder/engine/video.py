@@ -61,7 +61,8 @@ def plan_encode(
     longest = gop_frames(conform.frame_rate, policy.gop_seconds)
     keyframes = tuple(gop.start for gop in plan_gops(analysis.shots, longest))
     shots = [shot.frames for shot in analysis.shots]
-    chunks = plan_chunks(shots, keyframes, rungs, conform.frame_rate)
+    uncut = {shot.frames.start for shot in analysis.shots if not shot.cut}
+    chunks = plan_chunks(shots, keyframes, rungs, conform.frame_rate, uncut)
     return EncodePlan(analysis, conform, tuple(rungs), keyframes, chunks, longest)
 
 

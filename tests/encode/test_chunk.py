@@ -171,7 +171,15 @@ def test_scores_of_the_pass_are_those_of_the_joined_file(title: Title, tmp_path:
             assert confirm(title.ffmpeg, measured, KEYFRAMES, every_frame=every_frame) == count
 
 
-def test_a_seam_is_not_to_be_seen(title: Title, tmp_path: Path) -> None:
+def test_a_seam_at_a_cut_is_not_to_be_seen(tmp_path: Path) -> None:
+    noisy = "testsrc2=s=320x180:r=24,noise=alls=6:allf=t:all_seed=3"
+    one, other = f"{noisy},trim=end_frame=30", f"{noisy},trim=end_frame=42"
+    path = generate(
+        tmp_path / "cut.mp4",
+        f"{one}[a];{other},hflip,negate[b];[a][b]concat=n=2,format=yuv420p",
+        *("-c:v", "libx264", "-qp", "4", "-preset", "ultrafast"),
+    )
+    title = describe(path, tmp_path)[0]
     found = []
     for name, chunks in (("one", whole()), ("two", CHUNKS)):
         (tmp_path / name).mkdir()

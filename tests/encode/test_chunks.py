@@ -64,6 +64,14 @@ def test_chunks_tile_the_title_in_whole_shots(lengths: list[int], codec: str) ->
         assert all(len(one.frames) >= 60 for one in chunks[:-1])
 
 
+def test_a_take_is_divided_when_it_is_long() -> None:
+    # Five cuts at which nobody sees a seam, then a take of a minute in parts of ten seconds.
+    shots = shots_of([120] * 5 + [240] * 6)
+    starts = [shot.start for shot in shots]
+    chunks = plan_chunks(shots, starts, [rung((24.0,) * 11)], RATE, set(starts[6:]))
+    assert [len(one.frames) for one in chunks] == [120, 120, 120, 120, 120, 720, 720]
+
+
 def test_an_encode_without_zones_is_cut_where_its_crf_changes() -> None:
     shots = shots_of([48, 48, 48, 48])
     chunks = plan_chunks(shots, [0, 48, 96, 144], [rung((30, 30, 31, 31), "av1")], RATE)
