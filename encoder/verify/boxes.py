@@ -19,6 +19,8 @@ from encoder.verify.nal import UNKNOWN, First, first_picture
 _NON_SYNC = 0x10000
 _LARGEST_HEADER = 64 << 20
 _GUESS = 2048
+# Ticks beyond this cannot be added up in 64 bits, and are no time of any title.
+_LATEST = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def _fragment(
                 tables.append(table)
     if not tables:
         raise ValueError("samples of the track")
+    if decode > _LATEST:
+        raise ValueError("a tfdt of this world")
     table = np.concatenate(tables) if len(tables) > 1 else tables[0]
     count = len(table)
     after = at + length

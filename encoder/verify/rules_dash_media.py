@@ -64,7 +64,7 @@ def aligned(s: Subject) -> Iterator[Hit]:
             first = inside[0]
             for one in inside[1:]:
                 frame = max(one.stream.frame, first.stream.frame)
-                ends = list(zip(_ends(one), _ends(first), strict=False))
+                ends = list(zip(one.stream.ends(), first.stream.ends(), strict=False))
                 apart = next((n for n, (a, b) in enumerate(ends) if abs(a - b) > frame), None)
                 if apart is not None:
                     found = f"segment {apart} ends at {float(ends[apart][0]):.3f} s"
@@ -73,14 +73,6 @@ def aligned(s: Subject) -> Iterator[Hit]:
                 elif len(one.stream.parts) != len(first.stream.parts):
                     wanted = f"{len(first.stream.parts)}, as {first.id} has"
                     yield Hit(at(s, one.node), f"{len(one.stream.parts)} segments", wanted)
-
-
-def _ends(one: Representation) -> list[Fraction]:
-    at, found = Fraction(0), []
-    for part in one.stream.parts:
-        at += one.stream.measured(part) or part.duration
-        found.append(at)
-    return found
 
 
 def codecs_true(s: Subject) -> Iterator[Hit]:
@@ -114,7 +106,7 @@ def index_range(s: Subject) -> Iterator[Hit]:
 
 def initialisation(s: Subject) -> Iterator[Hit]:
     for one in s.representations:
-        if one.stream.container == "mp4" and one.stream.header is None and one.stream.parts:
+        if one.stream.container == "mp4" and one.stream.header is None:
             yield Hit(at(s, one.node), "no readable initialisation", "ftyp and moov")
 
 

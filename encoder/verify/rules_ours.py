@@ -99,13 +99,13 @@ def files_there(s: Subject) -> Iterator[Hit]:
 def ranges_there(s: Subject) -> Iterator[Hit]:
     yield from s.noted("OURS ranges")
     for stream in s.every():
+        starts = {one for media in stream.media for one in media.starts}
         for part in stream.parts if stream.readable else ():
             if part.size and not part.fragments:
                 found = f"bytes {part.offset} to {part.offset + part.size} hold no fragment"
                 yield Hit(part.place, found, f"a fragment of {part.name}")
                 break
             last = part.fragments[-1] if part.fragments else None
-            starts = {one for media in stream.media for one in media.starts}
             if (
                 last
                 and part.size

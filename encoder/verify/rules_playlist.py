@@ -226,9 +226,9 @@ def aligned(s: Subject) -> Iterator[Hit]:
             groups.setdefault(stream.kind, []).append(stream)
     for streams in groups.values():
         reference = max(streams, key=lambda one: len(one.parts))
-        wanted = _boundaries(reference)
+        wanted = reference.ends()
         for stream in streams:
-            found = _boundaries(stream)
+            found = stream.ends()
             frame = max(stream.frame, reference.frame)
             for number, (a, b) in enumerate(zip(found, wanted, strict=False)):
                 if abs(a - b) > frame:
@@ -240,15 +240,6 @@ def aligned(s: Subject) -> Iterator[Hit]:
                 if len(found) != len(wanted):
                     text = f"{len(found)} segments"
                     yield Hit(stream.place, text, f"{len(wanted)}, as {reference.label} has")
-
-
-def _boundaries(stream: Stream) -> list[Fraction]:
-    """The ends of its segments, as measured where that is known."""
-    at, found = Fraction(0), []
-    for part in stream.parts:
-        at += stream.measured(part) or part.duration
-        found.append(at)
-    return found
 
 
 def independent(s: Subject) -> Iterator[Hit]:

@@ -22,7 +22,7 @@ def _head(stream: Stream) -> Place:
 
 def _codings(s: Subject, *kinds: str) -> Iterator[tuple[Stream, Coding]]:
     for stream in s.tracks():
-        if stream.header and stream.header.coding.kind in kinds:
+        if stream.kind == "video" and stream.header and stream.header.coding.kind in kinds:
             yield stream, stream.header.coding
 
 
@@ -87,7 +87,7 @@ def _index(stream: Stream, name: str) -> Iterator[Hit]:
         # An index of segments of several fragments is still an index, if less useful.
         yield Hit(place, found, f"{len(fragments)}, one a fragment")
     scale = index.timescale
-    at, count = index.anchor, 0
+    at, count, place_of = index.anchor, 0, 0
     known = {one.offset: one for one in fragments}
     ends = {one.end for one in fragments}
     for number, (size, duration, _) in enumerate(index.references):
@@ -99,7 +99,10 @@ def _index(stream: Stream, name: str) -> Iterator[Hit]:
                 wanted = f"{one.end - one.offset} bytes"
             yield Hit(place, f"reference {number}: bytes {at} to {end}", wanted)
             return
-        inside = [f for f in fragments if at <= f.offset < end]
+        inside = []
+        while place_of < len(fragments) and fragments[place_of].offset < end:
+            inside.append(fragments[place_of])
+            place_of += 1
         real = sum(f.duration for f in inside)
         header = stream.header
         if header and scale == header.timescale and abs(real - duration) > 0 and count < _MOST:

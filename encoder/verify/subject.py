@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,13 @@ class Part:
     fragments: tuple[Fragment, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stream:
     """A track as one manifest leads to it.
 
     ``container`` is ``mp4``, ``ts``, ``vtt``, ``audio`` (packed), ``none`` (nothing there) or
     ``unknown``. ``header`` is None where it could not be read; ``header_place`` is where it lies:
-    file, offset, bytes.
+    file, offset, bytes. Not slotted: what rules ask for again and again is kept.
     """
 
     label: str
@@ -50,6 +52,7 @@ class Stream:
     header_place: tuple[str, int, int] | None
     parts: tuple[Part, ...]
     media: tuple[MediaFile, ...]
+    _known: dict[int, tuple[int, int] | None] = field(default_factory=dict, compare=False)
 
     @property
     def readable(self) -> bool:
@@ -78,7 +81,7 @@ class Stream:
         start, end = self.span(part.fragments)
         return end - start
 
-    @property
+    @cached_property
     def frame(self) -> Fraction:
         """The longest that one of its samples usually lasts, in seconds; a twentieth of a second
         where that is not known."""
@@ -92,7 +95,7 @@ class Stream:
         """How many samples it has."""
         return sum(one.samples for one in self.fragments())
 
-    @property
+    @cached_property
     def end(self) -> Fraction:
         """When its presentation ends, in seconds: as its boxes say, or else its manifest."""
         fragments = tuple(self.fragments())
@@ -110,16 +113,31 @@ class Stream:
         Returns:
             None when a segment is missing or lasts no time.
         """
-        segments, at = [], Fraction(0)
+        if target not in self._known:
+            self._known[target] = self._measured_rates(target)
+        return self._known[target]
+
+    def _measured_rates(self, target: int) -> tuple[int, int] | None:
+        segments, at, start = [], Fraction(0), 0
         for part in self.parts:
-            start, end = round(at * _TICKS), round((at + part.duration) * _TICKS)
+            at += part.duration
+            end = round(at * _TICKS)
             if not part.size or end <= start:
                 return None
             segments.append(Segment(part.offset, part.size, start, end - start))
-            at += part.duration
+            start = end
         if not segments:
             return None
         return average_bitrate(segments, _TICKS), peak_bitrate(segments, _TICKS, target)
+
+    def ends(self) -> tuple[Fraction, ...]:
+        """When each of its segments ends, in seconds from its start: as measured where that is
+        known."""
+        return self._ends
+
+    @cached_property
+    def _ends(self) -> tuple[Fraction, ...]:
+        return tuple(accumulate(self.measured(part) or part.duration for part in self.parts))
 
 
 @dataclass(frozen=True, slots=True)

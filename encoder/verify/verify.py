@@ -104,10 +104,10 @@ def _manifests(path: Path) -> tuple[Path, list[str]]:
                 return path, found
             why = "the folder has no .m3u8 and no .mpd"
         elif path.is_file():
-            head = path.open("rb").read(4096)
+            filled = path.stat().st_size > 0
             if path.suffix in (".m3u8", ".mpd", ".m3u"):
                 return path.parent, [path.name]
-            why = "it is no .m3u8 and no .mpd" + (", but a file" if head else ": it is empty")
+            why = "it is no .m3u8 and no .mpd" + (", but a file" if filled else ": it is empty")
         else:
             why = "there is no such file or folder"
     except OSError as error:

@@ -79,4 +79,8 @@ def parse_xml(data: bytes) -> Node:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise BadXml(expat.ErrorString(error.code), error.lineno) from error
+    except (LookupError, ValueError) as error:
+        if isinstance(error, BadXml):
+            raise
+        raise BadXml(str(error), 1) from error
     return root.children[0]
