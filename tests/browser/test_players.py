@@ -77,9 +77,6 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     options = ["--player", player, "--rungs", "--seek", "--through"]
     options += ["--frames", str(media.frames), "--frame-rate", rate]
     code, run = play(node, package_dir, *options)
-    if any("did not happen within" in problem for problem in run["problems"]):
-        # A busy machine can starve a browser of its time; a package that is at fault is so again.
-        code, run = play(node, package_dir, *options)
 
     assert (run["problems"], run["errors"]) == ([], [])
     assert run["ok"]
@@ -112,6 +109,17 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     assert run["declared"]["audio"] == media.audio
     assert bool(run["audio_tracks"]) == media.audio
     assert (run["playback"]["audio_bytes_decoded"] > 0) == media.audio
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_seeks_into_the_last_fifth_of_a_second(node: str, short_package: Path, player: str) -> None:
+    # Less audio is left there than Chromium wants before it ends a seek, unless it is told that
+    # the stream ends: what hls.js does not do while it begins.
+    code, run = play(node, short_package, "--player", player, "--seek")
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    assert max(seek["target"] for seek in run["seeks"]) > run["expected"]["duration"] - 0.2
 
 
 def _largest_media(package: Path) -> Path:

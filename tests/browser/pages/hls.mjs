@@ -28,6 +28,17 @@ export async function open(video, url, { pin, onError, onWarning }) {
     if (HARMLESS.has(data.details) && !data.fatal) onWarning({ source: 'player', message });
     else onError({ source: 'player', fatal: data.fatal, message });
   });
+  // Audio that is apart from the video is switched to even at the start. Until that is over, which
+  // hls.js notices only while the element does not seek, it moves a seek to the first milliseconds
+  // onward, and does not say that the stream has ended. Chromium waits for that after a seek to
+  // the last fifth of a second, where there is less audio than it wants: neither would move again.
+  let switching = false;
+  hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, () => {
+    switching = true;
+  });
+  hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => {
+    switching = false;
+  });
   const parsed = new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
   hls.loadSource(url);
   hls.attachMedia(video);
@@ -58,6 +69,7 @@ export async function open(video, url, { pin, onError, onWarning }) {
     select: (id) => {
       hls.currentLevel = indexOf(id);
     },
+    settled: () => !switching,
     close: () => hls.destroy(),
   };
 }
