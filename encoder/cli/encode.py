@@ -8,6 +8,7 @@ import click
 
 from encoder.cli.options import (
     Common,
+    any_path,
     codec_option,
     common_options,
     effort_option,
@@ -26,14 +27,14 @@ from encoder.cli.options import (
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=any_path,
     required=True,
     help="Folder of the renditions: one MP4 file each, and renditions.json.",
 )
 @click.option(
     "--ladder",
     "ladder_file",
-    type=click.Path(path_type=Path),
+    type=any_path,
     metavar="FILE",
     help="A ladder that `encoder ladder --json` wrote; otherwise it is decided now.",
 )

@@ -9,6 +9,7 @@ import click
 
 from encoder.cli.options import (
     Common,
+    any_path,
     codec_option,
     common_options,
     effort_option,
@@ -28,7 +29,7 @@ from encoder.cli.options import (
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=any_path,
     required=True,
     help="Folder of the package; a package that encoder made there is replaced.",
 )

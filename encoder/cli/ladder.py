@@ -8,6 +8,7 @@ import click
 
 from encoder.cli.options import (
     Common,
+    any_path,
     codec_option,
     common_options,
     effort_option,
@@ -30,7 +31,7 @@ from encoder.errors import UsageError
 @effort_option
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=any_path,
     metavar="FILE",
     help="Draw trials, hull, rungs and the fixed ladder: a .png or .svg file.",
 )

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-master_argument = click.argument("master", type=click.Path(path_type=Path))
+# Whether a path can be read or written is found out by whoever does so, who can say what to do.
+any_path = click.Path(readable=False, path_type=Path)
+
+master_argument = click.argument("master", type=any_path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 policy_option = click.option(
     "--policy",
@@ -97,7 +100,7 @@ def common_options(function: F) -> F:
         click.option("-q", "quiet", is_flag=True, help="Say nothing but the result and errors."),
         click.option(
             "--events",
-            type=click.Path(path_type=Path),
+            type=any_path,
             metavar="FILE",
             help="Write what goes on as NDJSON; - is standard error.",
         ),

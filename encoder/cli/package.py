@@ -8,15 +8,13 @@ from pathlib import Path
 
 import click
 
-from encoder.cli.options import Common, common_options, json_option, pipeline, say_json
+from encoder.cli.options import Common, any_path, common_options, json_option, pipeline, say_json
 from encoder.errors import UsageError
 
 
 @click.command("package")
-@click.argument("renditions", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the package."
-)
+@click.argument("renditions", type=any_path)
+@click.option("-o", "--output", type=any_path, required=True, help="Folder of the package.")
 @click.option(
     "--segment-seconds",
     default="6",

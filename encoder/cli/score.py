@@ -10,6 +10,7 @@ import click
 
 from encoder.cli.options import (
     Common,
+    any_path,
     common_options,
     json_option,
     load,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from encoder.media.pairs import MetricResult, ScoreSheet
     from encoder.score.evidence import Evidence
 
-_FILE = click.Path(path_type=Path)
+_FILE = any_path
 
 
 @click.command("score")

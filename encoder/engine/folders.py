@@ -103,10 +103,19 @@ def read_renditions(folder: Path) -> RenditionSet:
     """The renditions of a folder that ``encoder encode`` wrote.
 
     Raises:
-        PackageError: when it is not one, or a file of it is missing.
+        PackageError: when it is not one, may not be read, or a file of it is missing.
     """
     path = folder / RENDITIONS
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise PackageError(
+            "The folder may not be read",
+            where=str(folder),
+            why=error.strerror or str(error),
+            hint="Ask its owner for permission (chmod +rx), or run as another user",
+        ) from error
+    if not there:
         raise PackageError(
             "Not a folder of renditions",
             where=str(folder),
@@ -130,11 +139,27 @@ def find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
     """What is to be scored: the renditions of packages, and files.
 
     Raises:
-        MeasureError: when a target is neither.
+        MeasureError: when a target is neither, or may not be read.
     """
+    try:
+        found = _find_distorted(targets)
+        for one in found:
+            one.path.open("rb").close()
+    except OSError as error:
+        raise MeasureError(
+            "What is to be scored cannot be read",
+            where=str(error.filename),
+            why=error.strerror or str(error),
+            hint="Ask its owner for permission to read it (chmod +r), or copy it again",
+        ) from error
+    return found
+
+
+def _find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
     found: list[Distorted] = []
     for target in targets:
         if target.is_dir():
+            next(target.iterdir(), None)  # May it be read? To the next line, one without is empty.
             published = read_published(target)
             listed = _listed(target, published)
             if not listed:

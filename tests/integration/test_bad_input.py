@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -18,9 +19,17 @@ from samples.generate import generate
 
 pytestmark = pytest.mark.slow
 
+# From <linux/prctl.h> and <linux/capability.h>.
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+
 
 def ingest(
-    master: Path, output: Path, *argv: str, cache: Path, **environment: str
+    master: Path,
+    output: Path,
+    *argv: str,
+    cache: Path,
+    before: Callable[[], None] | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
@@ -42,6 +51,7 @@ def ingest(
         env={**os.environ, "ENCODER_CACHE": str(cache), **environment},
         stdin=subprocess.DEVNULL,
         check=False,
+        preexec_fn=before,
     )
 
 
@@ -142,14 +152,96 @@ def test_an_address_is_no_master(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.MASTER
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_master(tmp_path: Path) -> None:
-    master = tmp_path / "master.mp4"
-    master.write_text("x")
+def give_up_reading_everything() -> None:
+    """Leaves a process of root's the permissions of any other, and its user who he is.
+
+    Another user could not be counted on to reach the interpreter, which may lie in root's home.
+
+    Raises:
+        OSError: where the system does not let go of capabilities.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        if library.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Callable[[], None] | None:
+    """What a process must do before it starts so that it may not read what nobody may."""
+    before = give_up_reading_everything if os.geteuid() == 0 else None
+    closed = tmp_path / "closed"
+    closed.touch(0)
+    argv = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(closed)]
+    try:
+        tried = subprocess.run(argv, stderr=subprocess.PIPE, check=False, preexec_fn=before)
+    except (AttributeError, subprocess.SubprocessError) as error:
+        pytest.skip(f"root cannot give up its right to read everything: {error}")
+    closed.unlink()
+    assert b"PermissionError" in tried.stderr
+    return before
+
+
+def refusal(done: subprocess.CompletedProcess[str], code: ExitCode) -> str:
+    """The paragraph in which a verb refused, and nothing else."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("encoder: ")
+    return said
+
+
+def test_an_unreadable_master(tmp_path: Path, unprivileged: Callable[[], None] | None) -> None:
+    source, cache = tmp_path / "in", tmp_path / "cache"
+    source.mkdir()
+    master = source / "master.mov"
+    shutil.copyfile(generate(["phone"])["phone"], master)
     master.chmod(0)
-    done = ingest(master, tmp_path / "out", cache=tmp_path / "cache")
-    assert done.returncode == ExitCode.MASTER
-    assert "ermission" in done.stderr
+    done = ingest(master, tmp_path / "out", cache=cache, before=unprivileged)
+    said = refusal(done, ExitCode.MASTER)
+    assert str(master) in said
+    assert "denies permission" in said
+    assert "chmod" in said
+    assert {path.name for path in tmp_path.iterdir()} <= {"in", "cache"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (("score", "{master}", "{file}"), ExitCode.MEASURE),
+        (("score", "{master}", "{folder}"), ExitCode.MEASURE),
+        (("package", "{folder}", "-o", "{out}"), ExitCode.PACKAGE),
+        (("encode", "{master}", "--ladder", "{file}", "-o", "{out}"), ExitCode.USAGE),
+        (("ingest", "{master}", "--policy", "{file}", "-o", "{out}"), ExitCode.USAGE),
+    ],
+)
+def test_other_unreadable_input(
+    argv: tuple[str, ...],
+    code: ExitCode,
+    tmp_path: Path,
+    unprivileged: Callable[[], None] | None,
+) -> None:
+    file, folder = tmp_path / "closed.json", tmp_path / "closed"
+    file.write_text("{}")
+    file.chmod(0)
+    folder.mkdir(mode=0)
+    names = {"file": file, "folder": folder, "out": tmp_path / "out"}
+    names["master"] = generate(["phone"])["phone"]
+    done = subprocess.run(
+        [sys.executable, "-m", "encoder", *(one.format(**names) for one in argv)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ENCODER_CACHE": str(tmp_path / "cache")},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        preexec_fn=unprivileged,
+    )
+    folder.chmod(0o700)
+    said = refusal(done, code)
+    assert "ermission" in said
+    assert str(tmp_path / "closed") in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("where", [".", "phone.mov", "phone.mov/out"])
