@@ -71,7 +71,8 @@ def take_evidence(
             frame = int(one.frames[place])
             if len(frames) < count and all(abs(frame - other) >= apart for other in frames):
                 frames.append(frame)
-        _draw(ffmpeg, reference, one, sorted(frames), into)
+        pair_of = Pair(one.side, one.fit, (), one.verdict.window)
+        draw(ffmpeg, reference, pair_of, sorted(frames), into)
         at = {int(frame): float(value) for frame, value in zip(one.frames, values, strict=True)}
         taken += [
             Evidence(pair.id, frame, metric.metric, at[frame], into / _name(pair.id, frame))
@@ -84,18 +85,22 @@ def _name(identifier: str, frame: int) -> str:
     return f"{identifier}-{frame:06d}.png"
 
 
-def _draw(ffmpeg: Ffmpeg, reference: Side, one: Scored, frames: list[int], into: Path) -> None:
-    if not (reference.path.is_file() and one.side.path.is_file()):
+def draw(ffmpeg: Ffmpeg, reference: Side, pair: Pair, frames: list[int], into: Path) -> None:
+    """Writes ``<name of the file>-<frame>.png`` for frames of the reference, in order.
+
+    Raises:
+        MeasureError: when a file cannot be read a second time.
+    """
+    if not (reference.path.is_file() and pair.side.path.is_file()):
         raise MeasureError(
             "There are no pictures of standard input",
-            where=one.side.name,
+            where=pair.side.name,
             why="it can be read only once, and the worst frames are known at its end",
             hint="Write it to a file first, or leave out --worst",
         )
-    pair = Pair(one.side, one.fit, (), one.verdict.window)
     ours, theirs = compared_streams(reference, pair)
-    window = one.verdict.window
-    picked = [frame - window.reference_start for frame in frames]
+    first = pair.window.reference_start if pair.window is not None else 0
+    picked = [frame - first for frame in frames]
     text = "+".join(f"eq(n,{number})" for number in picked)
     sides = []
     for stream in (ours, theirs):
@@ -113,8 +118,8 @@ def _draw(ffmpeg: Ffmpeg, reference: Side, one: Scored, frames: list[int], into:
     except ProcessFailed as failure:
         raise MeasureError(
             "The pictures of the worst frames could not be taken",
-            where=one.side.name,
+            where=pair.side.name,
             why=failure.reason,
         ) from failure
     for number, frame in enumerate(frames):
-        (into / f"picked-{number:06d}.png").replace(into / _name(one.side.name, frame))
+        (into / f"picked-{number:06d}.png").replace(into / _name(pair.side.name, frame))

@@ -9,6 +9,14 @@ from typing import Any, NoReturn
 
 from tests.report.test_document import DOCUMENTATION, fits, walk
 
+# Objects with a key for each file, condition, rate or metric.
+_BY_NAME = (
+    "files.",
+    "clips[].conditions.",
+    "clips[].rungs[].rates.",
+    "clips[].rungs[].scores.",
+    "clips[].rungs[].shots.",
+)
 VERBS = DOCUMENTATION.with_name("json-verbs.md")
 
 Kinds = dict[str, str]
@@ -70,8 +78,8 @@ def name_of(document: Plain) -> str:
 
 
 def fields_of(document: Plain) -> list[tuple[str, Any]]:
-    """Every field; those of an object whose keys are names of files are not fields."""
-    return [(p, v) for p, v in walk(document) if not p.startswith("files.")]
+    """Every field; those of an object whose keys are names of something are not fields."""
+    return [(p, v) for p, v in walk(document) if not p.startswith(_BY_NAME)]
 
 
 def wrong_in(document: Plain) -> list[tuple[str, Any, str | None]]:

@@ -36,9 +36,11 @@ from encoder.media.conform import Conform
 from encoder.media.frames import FrameRange
 from encoder.media.master import Master
 from encoder.media.pairs import MetricResult, PairScore, Pools, ScoreSheet
+from encoder.media.regression import RegressionReport
 from encoder.report.compare_document import comparison_document
 from encoder.report.document import ingest_document
 from encoder.report.plain import failure, json_line, json_text
+from encoder.report.regression import baseline_document, regression_document
 from encoder.report.score_sheet import sheet_document
 from encoder.report.verbs import (
     analysis_document,
@@ -48,6 +50,7 @@ from encoder.report.verbs import (
     published_package,
     renditions_document,
 )
+from encoder.score.gates import DEFAULT_GATES, compare_runs
 from encoder.verify.document import verdict_document
 from encoder.verify.verdict import Finding as VerdictFinding
 from encoder.verify.verdict import Place, Rule, RuleOutcome, Verdict
@@ -65,6 +68,7 @@ from tests.cli.documented import (
 from tests.ladder.test_compare import ANCHOR, TEST, WORLD, Points, in_bits, ladder_of
 from tests.report import factory
 from tests.report.test_document import DOCUMENTATION
+from tests.score.test_regression import made
 
 # Documents
 
@@ -90,6 +94,16 @@ def bare_master() -> Master:
 def opened_with() -> Conform:
     options = (("ignore_editlist", "1"), ("noautorotate", None))
     return replace(RESULT.conform, input_options=options, audio_offset=Fraction(1, 3))
+
+
+def compared_runs() -> list[RegressionReport]:
+    """One with everything, one of a single rung whose encode came from the store."""
+    single = replace(made(), rungs=made().rungs[:1], encode_seconds=0.0)
+    worse = replace(made(vmaf=-3, rate=1.3), conditions={"ffmpeg": "10"})
+    return [
+        compare_runs(made(), worse, DEFAULT_GATES, lambda metric, rung, shot: 31),
+        compare_runs(single, single, DEFAULT_GATES),
+    ]
 
 
 def score_sheet() -> ScoreSheet:
@@ -182,6 +196,8 @@ DOCUMENTS: tuple[Plain, ...] = (
         pictures=[("v1", 31, "psnr_y", 78.0, "a.png")],
     ),
     sheet_document(score_sheet()),
+    regression_document(compared_runs(), [("v0", 31, "a.png")]),
+    baseline_document((made(),)),
     doctor_document(FINDINGS),
     plan_document((PlannedStage("encode", "to do", "not in the store", "encoder encode x.mov"),)),
     failure(ExitCode.MASTER, "The master is empty", "x.mov", "The file has 0 bytes", "Copy it"),

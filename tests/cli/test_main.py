@@ -13,7 +13,17 @@ import pytest
 from encoder.cli import main as entry
 from encoder.errors import EncodeError, ExitCode, MasterError, UsageError, printable
 
-VERBS = ("ingest", "probe", "analyze", "ladder", "encode", "package", "score", "doctor")
+VERBS = (
+    "ingest",
+    "probe",
+    "analyze",
+    "ladder",
+    "encode",
+    "package",
+    "score",
+    "compare",
+    "doctor",
+)
 
 
 def call(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:

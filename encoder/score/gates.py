@@ -1,0 +1,265 @@
+"""Gates: whether a candidate is worse than its baseline by more than noise and allowance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from encoder.errors import MeasureError
+from encoder.media.regression import Check, Gate, RegressionReport, RungMeasure, RunMeasure
+from encoder.score.bd import bd_rate
+
+SCORES = ("vmaf", "psnr_y", "ssim")
+RATES = ("average_bitrate", "peak_bitrate", "bytes")
+POOLINGS = ("mean", "harmonic_mean", "p1", "p5", "min", "shot")
+METRICS = (
+    *SCORES,
+    "psnr_u",
+    "psnr_v",
+    *RATES,
+    "encode_time",
+    *(f"bd_rate_{score}" for score in SCORES),
+)
+
+# What a team would set first: a half of the least difference that viewers note (1 VMAF on a whole
+# title, 2 on a shot), a per cent of bits at equal quality, and room for what threads and machines
+# do. Noise is what two runs of the same encode with other threads were seen to differ by.
+DEFAULT_GATES = (
+    Gate("vmaf", "mean", worse=0.5, noise=0.1),
+    Gate("vmaf", "p5", worse=1.0, noise=0.2),
+    Gate("vmaf", "shot", worse=2.0, noise=0.2),
+    Gate("psnr_y", "mean", worse=0.25, noise=0.03),
+    Gate("ssim", "mean", worse=0.003, noise=0.0005),
+    Gate("average_bitrate", worse_percent=5.0, noise_percent=0.5),
+    Gate("peak_bitrate", worse_percent=10.0, noise_percent=1.0),
+    Gate("bytes", worse_percent=5.0, noise_percent=0.5),
+    Gate("bd_rate_vmaf", most=1.0, noise=0.3),
+    Gate("bd_rate_psnr_y", most=1.5, noise=0.3),
+    Gate("bd_rate_ssim", most=1.5, noise=0.3),
+    Gate("encode_time", worse_percent=50.0, noise_percent=10.0),
+)
+
+# The frame of a shot (by its range) that lost most in a metric, if the values of frames are there.
+WorstFrame = Callable[[str, str, int | None], int | None]
+
+
+def compare_runs(
+    baseline: RunMeasure,
+    candidate: RunMeasure,
+    gates: tuple[Gate, ...],
+    worst_frame: WorstFrame = lambda metric, rung, shot: None,
+) -> RegressionReport:
+    """Checks every gate at every rung it is for.
+
+    Args:
+        baseline: what was.
+        candidate: what is.
+        gates: what may change.
+        worst_frame: of metric, rung and shot (None: the whole title), the frame that lost most.
+
+    Raises:
+        MeasureError: when they are runs of different clips.
+    """
+    if baseline.digest != candidate.digest:
+        raise MeasureError(
+            "The runs are of different masters",
+            where=f"{baseline.clip} and {candidate.clip}",
+            why="the digests of their content differ",
+            hint="Compare runs of the same clip",
+        )
+    ours = {rung.id: rung for rung in baseline.rungs}
+    theirs = {rung.id: rung for rung in candidate.rungs}
+    checks = [
+        Check("rungs", name, None, None, None, "every rung of the baseline", False, why)
+        for name, why in [
+            *((n, f"rung {n} is gone") for n in ours if n not in theirs),
+            *((n, f"rung {n} is new") for n in theirs if n not in ours),
+        ]
+    ]
+    bd_rates = {score: _bd(baseline, candidate, score) for score in SCORES}
+    ratio = (
+        candidate.encode_seconds / baseline.encode_seconds
+        if baseline.encode_seconds > 0 and candidate.encode_seconds > 0
+        else None
+    )
+    for gate in gates:
+        if gate.metric.startswith("bd_rate_"):
+            found = bd_rates.get(gate.metric.removeprefix("bd_rate_"))
+            checks.append(_judge(gate, "", None, found))
+        elif gate.metric == "encode_time":
+            if ratio is not None:
+                times = baseline.encode_seconds, candidate.encode_seconds
+                checks.append(_judge(gate, "", *times))
+        else:
+            names = [n for n in ours if n in theirs and gate.rung in ("all", n)]
+            if gate.rung != "all" and not names:
+                checks.append(_missing(gate, gate.rung, "there is no such rung on both sides"))
+            checks += [_at_rung(gate, ours[n], theirs[n], worst_frame) for n in names]
+    names_of = sorted({*baseline.conditions, *candidate.conditions})
+    conditions = tuple(
+        f"{name} was {baseline.conditions.get(name, '-')}, is {candidate.conditions.get(name, '-')}"
+        for name in names_of
+        if baseline.conditions.get(name) != candidate.conditions.get(name)
+    )
+    return RegressionReport(candidate.clip, tuple(checks), bd_rates, ratio, conditions)
+
+
+def _bd(baseline: RunMeasure, candidate: RunMeasure, score: str) -> float | None:
+    curves = [
+        [
+            (rung.rates["average_bitrate"], rung.scores[score]["mean"])
+            for rung in run.rungs
+            if score in rung.scores
+        ]
+        for run in (baseline, candidate)
+    ]
+    if any(len(curve) < 2 for curve in curves):
+        return None
+    return bd_rate(*curves)
+
+
+def _at_rung(gate: Gate, ours: RungMeasure, theirs: RungMeasure, worst_frame: WorstFrame) -> Check:
+    if gate.metric in RATES:
+        return _judge(gate, ours.id, ours.rates.get(gate.metric), theirs.rates.get(gate.metric))
+    if gate.pooling != "shot":
+        was = ours.scores.get(gate.metric, {}).get(gate.pooling)
+        found = theirs.scores.get(gate.metric, {}).get(gate.pooling)
+        check = _judge(gate, ours.id, was, found)
+        if check.passed:
+            return check
+        return _located(check, None, worst_frame(gate.metric, ours.id, None))
+    pairs = [
+        (number, a, b)
+        for number, (a, b) in enumerate(
+            zip(ours.shots.get(gate.metric, ()), theirs.shots.get(gate.metric, ()), strict=False)
+        )
+        if a is not None and b is not None
+    ]
+    if not pairs:
+        return _missing(gate, ours.id, "there are no scores of shots on both sides")
+    number, was, found = min(pairs, key=lambda one: one[2] - one[1])
+    check = _judge(gate, ours.id, was, found)
+    return _located(
+        check, number, None if check.passed else worst_frame(gate.metric, ours.id, number)
+    )
+
+
+def _located(check: Check, shot: int | None, frame: int | None) -> Check:
+    place = [] if shot is None else [f"shot {shot}"]
+    place += [] if frame is None else [f"frame {frame}"]
+    message = f"{check.message}, worst at {', '.join(place)}" if place else check.message
+    return Check(
+        check.gate,
+        check.rung,
+        check.baseline,
+        check.candidate,
+        check.change,
+        check.allowed,
+        check.passed,
+        message,
+        shot,
+        frame,
+    )
+
+
+def gate_name(gate: Gate) -> str:
+    """``vmaf.mean``, or the metric alone where there is no pooling."""
+    scored = gate.metric not in RATES and gate.metric != "encode_time"
+    scored = scored and not gate.metric.startswith("bd_rate_")
+    return f"{gate.metric}.{gate.pooling}" if scored else gate.metric
+
+
+def _missing(gate: Gate, rung: str, why: str) -> Check:
+    return Check(gate_name(gate), rung, None, None, None, _allowed(gate, 1), False, why)
+
+
+def _higher_is_better(metric: str) -> bool:
+    return metric not in RATES and metric != "encode_time" and not metric.startswith("bd_rate_")
+
+
+def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Check:
+    sign = 1 if _higher_is_better(gate.metric) else -1
+    name = gate_name(gate)
+    allowed = _allowed(gate, sign)
+    if gate.metric.startswith("bd_rate_") and found is None:
+        # Too little in common, or a single rung: the gates of the rungs have to do.
+        return Check(name, rung, None, None, None, allowed, True, "no BD-rate: curves too short")
+    if found is None or (was is None and not gate.metric.startswith("bd_rate_")):
+        return _missing(gate, rung, "it was not measured on both sides")
+    noise = gate.noise + (abs(was) * gate.noise_percent / 100 if was is not None else 0.0)
+    change = found - was if was is not None else found
+    failures = []
+    if was is not None:
+        loss = -sign * change
+        for limit in (
+            gate.worse,
+            None if gate.worse_percent is None else abs(was) * gate.worse_percent / 100,
+        ):
+            if limit is not None and loss > limit + noise:
+                failures.append(f"worse by {_shown(gate.metric, loss)}")
+                break
+    if gate.least is not None and found < gate.least - noise:
+        failures.append(f"below {gate.least:g}")
+    if gate.most is not None and found > gate.most + noise:
+        failures.append(f"above {gate.most:g}")
+    text = _shown(gate.metric, found)
+    if was is not None:
+        text = f"{_shown(gate.metric, was)} -> {text}"
+    if was and gate.metric in (*RATES, "encode_time"):
+        text += f" ({change / was * 100:+.1f}%)"
+    elif was is not None:
+        text += f" ({change:+.4f})" if gate.metric == "ssim" else f" ({change:+.2f})"
+    if failures:
+        text += f": {', '.join(failures)}"
+    elif abs(change) <= noise:
+        text += ", no more than noise"
+    return Check(name, rung, was, found, change, allowed, not failures, text)
+
+
+def _shown(metric: str, value: float) -> str:
+    if metric in RATES:
+        return f"{value:.0f}"
+    return f"{value:.4f}" if metric == "ssim" else f"{value:.2f}"
+
+
+def _allowed(gate: Gate, sign: int) -> str:
+    word = "drop" if sign > 0 else "rise"
+    parts = []
+    if gate.worse is not None:
+        parts.append(f"{word} of {gate.worse:g}")
+    if gate.worse_percent is not None:
+        parts.append(f"{word} of {gate.worse_percent:g}%")
+    if gate.least is not None:
+        parts.append(f"at least {gate.least:g}")
+    if gate.most is not None:
+        parts.append(f"at most {gate.most:g}")
+    noise = f" and noise of {gate.noise:g}" if gate.noise else ""
+    noise += f" and noise of {gate.noise_percent:g}%" if gate.noise_percent else ""
+    return ", ".join(parts) + noise
+
+
+def compare_clips(
+    baseline: Sequence[RunMeasure],
+    candidate: Sequence[RunMeasure],
+    gates: tuple[Gate, ...],
+    worst_frame: WorstFrame = lambda metric, rung, shot: None,
+) -> tuple[RegressionReport, ...]:
+    """Compares runs by the names of their clips; single runs whatever their names.
+
+    A clip that is on one side only fails.
+
+    Raises:
+        MeasureError: when runs of one clip are of different masters.
+    """
+    if len(baseline) == len(candidate) == 1:
+        return (compare_runs(baseline[0], candidate[0], gates, worst_frame),)
+    ours = {run.clip: run for run in baseline}
+    theirs = {run.clip: run for run in candidate}
+    reports = []
+    for clip in sorted({*ours, *theirs}):
+        if clip in ours and clip in theirs:
+            reports.append(compare_runs(ours[clip], theirs[clip], gates, worst_frame))
+            continue
+        why = "it has no run" if clip in ours else "it is not in the baseline"
+        check = Check("clips", "", None, None, None, "every clip on both sides", False, why)
+        reports.append(RegressionReport(clip, (check,), {}, None, ()))
+    return tuple(reports)

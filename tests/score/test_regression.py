@@ -1,0 +1,229 @@
+"""Gates: they fail for what is worse, and not for noise or for other conditions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lxml import etree
+
+from encoder.cli.main import run
+from encoder.engine.regression import read_gates, read_runs, save_baseline
+from encoder.errors import MeasureError, UsageError
+from encoder.media.regression import Gate, RungMeasure, RunMeasure
+from encoder.report.document import ingest_document
+from encoder.report.plain import json_text
+from encoder.report.regression import (
+    baseline_document,
+    junit_text,
+    markdown_text,
+    plain_text,
+    regression_document,
+)
+from encoder.score.gates import DEFAULT_GATES, compare_clips, compare_runs
+from tests.cli.documented import strict
+from tests.report import factory
+
+SCHEMA = Path(__file__).with_name("junit.xsd")
+POINTS = ((4_000_000, 95.0, 44.0, 0.99), (2_000_000, 88.0, 41.0, 0.98), (900_000, 76.0, 37.0, 0.95))
+
+
+def rung(name: str, rate: float, vmaf: float, psnr: float, ssim: float) -> RungMeasure:
+    def pools(mean: float, spread: float) -> dict[str, float]:
+        low = mean - spread
+        return {"mean": mean, "harmonic_mean": mean, "p1": low, "p5": low, "min": low}
+
+    return RungMeasure(
+        name,
+        {"average_bitrate": rate, "peak_bitrate": rate * 1.5, "bytes": rate * 2},
+        {"vmaf": pools(vmaf, 4), "psnr_y": pools(psnr, 2), "ssim": pools(ssim, 0.01)},
+        {"vmaf": (vmaf + 1, vmaf - 1), "psnr_y": (psnr, None), "ssim": (ssim, ssim)},
+    )
+
+
+def made(rate: float = 1.0, vmaf: float = 0.0, seconds: float = 10.0) -> RunMeasure:
+    rungs = tuple(rung(f"v{i}", r * rate, v + vmaf, p, s) for i, (r, v, p, s) in enumerate(POINTS))
+    return RunMeasure("clip.mov", "d1", {"ffmpeg": "9"}, (0, 24), seconds, rungs)
+
+
+def failed(candidate: RunMeasure, gates: tuple[Gate, ...] = DEFAULT_GATES) -> set[str]:
+    report = compare_runs(made(), candidate, gates)
+    return {check.gate for check in report.checks if not check.passed}
+
+
+def test_equal_runs_and_noise_pass() -> None:
+    assert failed(made()) == set()
+    assert failed(made(rate=1.004, vmaf=-0.05)) == set()
+    assert failed(made(rate=0.8, vmaf=1.0, seconds=3)) == set()
+    report = compare_runs(made(), made(vmaf=-0.05), DEFAULT_GATES)
+    assert "no more than noise" in report.checks[0].message
+
+
+def test_each_gate_fails_for_its_own_reason() -> None:
+    assert {"vmaf.mean", "bd_rate_vmaf"} <= failed(made(vmaf=-0.8))
+    assert "vmaf.p5" not in failed(made(vmaf=-0.8))
+    assert {"average_bitrate", "bytes", "bd_rate_psnr_y", "bd_rate_ssim"} <= failed(made(rate=1.07))
+    assert "peak_bitrate" not in failed(made(rate=1.07))
+    assert failed(made(seconds=17)) == {"encode_time"}
+
+
+def test_the_shot_that_lost_most_is_named() -> None:
+    worse = made()
+    first = worse.rungs[0]
+    shots = {**first.shots, "vmaf": (96.0, 90.0)}
+    candidate = replace(worse, rungs=(replace(first, shots=shots), *worse.rungs[1:]))
+    report = compare_runs(made(), candidate, DEFAULT_GATES, lambda metric, name, shot: 31)
+    (check,) = [one for one in report.checks if not one.passed]
+    assert (check.gate, check.rung, check.shot, check.frame) == ("vmaf.shot", "v0", 1, 31)
+    assert "worst at shot 1, frame 31" in check.message
+    for text in (plain_text([report]), markdown_text([report]), junit_text([report])):
+        assert "shot 1, frame 31" in text
+
+
+def test_bd_rates_are_those_of_bjontegaard() -> None:
+    candidate = made(rate=0.9, vmaf=0.3)
+    curves = [
+        [[x.rates["average_bitrate"] for x in r.rungs], [x.scores["vmaf"]["mean"] for x in r.rungs]]
+        for r in (made(), candidate)
+    ]
+    library: Any = import_module("bjontegaard")
+    expected = library.bd_rate(
+        *curves[0], *curves[1], method="pchip", require_matching_points=False, min_overlap=0
+    )
+    found = compare_runs(made(), candidate, ()).bd_rates["vmaf"]
+    assert found == pytest.approx(expected, abs=0.2)
+    assert compare_runs(made(), made(rate=0.9), ()).bd_rates["vmaf"] == pytest.approx(-10)
+
+
+def test_bounds_rungs_and_clips() -> None:
+    assert failed(made(), (Gate("vmaf", "min", least=90.0, rung="v1"),)) == {"vmaf.min"}
+    assert failed(made(), (Gate("average_bitrate", most=5e6),)) == set()
+    assert failed(made(), (Gate("vmaf", rung="v9", worse=1),)) == {"vmaf.mean"}
+    fewer = replace(made(), rungs=made().rungs[:2])
+    assert failed(fewer, ()) == {"rungs"}
+    with pytest.raises(MeasureError, match="different masters"):
+        compare_runs(made(), replace(made(), digest="d2"), ())
+    other = replace(made(), clip="other.mov")
+    reports = compare_clips([made(), other], [made()], ())
+    assert [(r.clip, r.passed) for r in reports] == [("clip.mov", True), ("other.mov", False)]
+
+
+def test_other_conditions_are_told_apart() -> None:
+    report = compare_runs(made(), replace(made(), conditions={"ffmpeg": "10"}), DEFAULT_GATES)
+    assert report.passed
+    assert report.conditions == ("ffmpeg was 9, is 10",)
+    assert "ffmpeg was 9, is 10" in plain_text([report])
+
+
+def test_junit_is_valid_with_a_case_for_each_rung_and_gate() -> None:
+    reports = [compare_runs(made(), made(vmaf=-3, rate=1.2), DEFAULT_GATES)]
+    text = junit_text([replace(reports[0], clip='a <"clip">\x01&.mov')])
+    root = etree.fromstring(text.encode())
+    etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(root)
+    cases = root.findall(".//testcase")
+    assert len(cases) == len(reports[0].checks) == int(root.get("tests"))
+    assert len({(c.get("classname"), c.get("name")) for c in cases}) == len(cases)
+    assert len(root.findall(".//failure")) == int(root.get("failures")) > 5
+
+
+def test_gates_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "gates.yaml"
+    path.write_text(
+        "gates:\n  - {metric: vmaf, pooling: shot, worse: 1.5, noise: 0.1}\n"
+        "  - {metric: bytes, worse_percent: 2}\n"
+    )
+    assert read_gates(path) == (
+        Gate("vmaf", "shot", worse=1.5, noise=0.1),
+        Gate("bytes", worse_percent=2.0),
+    )
+    for wrong, said in (
+        ("gates:\n  - {metric: vmaff, worse: 1}\n", "vmaff"),
+        ("gates:\n  - {metric: vmaf}\n", "allows everything"),
+        ("gates:\n  - {metric: vmaf, wors: 1}\n", "worse"),
+        ("gates: []\n", "empty"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(UsageError, match=said):
+            read_gates(path)
+
+
+def package(folder: Path, drop: float = 0.0) -> Path:
+    """A package's report and values of frames, with VMAF lower in one shot of the best rung."""
+    result = factory.report_data().result
+    document = json.loads(json_text(ingest_document(result)))
+    (folder / "scores").mkdir(parents=True)
+    starts = [shot["start"] for shot in document["shots"]]
+    total = document["shots"][-1]["end"]
+    for number, one in enumerate(document["renditions"]):
+        if one["scores"] is None:
+            continue
+        arrays: dict[str, Any] = {"frame": np.arange(total, dtype=np.int32)}
+        vmaf = np.full(total, 90.0, np.float32)
+        if number == 0:
+            vmaf[starts[1] + 5] -= 10 * drop
+            one["scores"]["vmaf"]["p5"] -= drop
+        edges = [*starts, total]
+        means = [
+            vmaf[a:b].mean() - (drop if i == 1 and number == 0 else 0)
+            for i, (a, b) in enumerate(pairwise(edges))
+        ]
+        arrays["vmaf"] = vmaf
+        arrays["vmaf_shots"] = np.array([[m] * 5 for m in means], np.float32)
+        one["scores"]["per_frame"] = f"scores/{one['id']}.npz"
+        np.savez(folder / "scores" / f"{one['id']}.npz", **arrays)
+    (folder / "report.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = package(tmp_path / "good"), package(tmp_path / "bad", drop=4)
+    assert run(["compare", str(good), str(good)]) == 0
+    junit, comment = tmp_path / "j.xml", tmp_path / "c.md"
+    arguments = ["--junit", str(junit), "--markdown", str(comment), "--json"]
+    capsys.readouterr()
+    assert run(["compare", str(good), str(bad), *arguments]) == 1
+    document = strict(capsys.readouterr().out)
+    failures = [c for c in document["clips"][0]["checks"] if not c["passed"]]
+    assert {c["gate"] for c in failures} == {"vmaf.p5", "vmaf.shot"}
+    (shot,) = [c for c in failures if c["gate"] == "vmaf.shot"]
+    start = read_runs(bad)[0].shots[1]
+    assert (shot["shot"], shot["frame"]) == (1, start + 5)
+    etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(etree.parse(str(junit)))
+    assert f"frame {start + 5}" in comment.read_text("utf-8")
+    file = ["--file", str(tmp_path / "base.json")]
+    assert run(["baseline", "save", str(good), *file]) == 0
+    assert run(["baseline", "save", str(good), *file]) == 2
+    assert run(["baseline", "check", str(good), *file]) == 0
+    assert run(["baseline", "check", str(bad), *file]) == 1
+    before = (tmp_path / "base.json").read_bytes()
+    assert run(["baseline", "update", str(good), *file]) == 0
+    assert (tmp_path / "base.json").read_bytes() == before
+    assert run(["baseline", "update", str(bad), *file]) == 0
+    assert run(["baseline", "check", str(bad), *file]) == 0
+    assert run(["compare", str(good), str(tmp_path / "nothing")]) == 6
+
+
+def test_a_baseline_can_be_read_back(tmp_path: Path) -> None:
+    runs = (made(), replace(made(), clip="another.mov"))
+    save_baseline(runs, tmp_path / "b.json")
+    assert read_runs(tmp_path / "b.json") == tuple(sorted(runs, key=lambda one: one.clip))
+    assert strict((tmp_path / "b.json").read_text("utf-8")) == strict(
+        json_text(baseline_document(runs))
+    )
+    (tmp_path / "b.json").write_text('{"schema": "encoder.baseline/1", "clips": [{}]}')
+    with pytest.raises(MeasureError, match="baseline cannot be read"):
+        read_runs(tmp_path / "b.json")
+
+
+def test_documents_hold_no_number_that_is_none() -> None:
+    one = replace(made(), rungs=made().rungs[:1], encode_seconds=0.0)
+    document = regression_document([compare_runs(one, one, DEFAULT_GATES)])
+    assert document["clips"][0]["encode_time_ratio"] is None
+    assert document["clips"][0]["bd_rates"][0]["percent"] is None
+    assert document["passed"]
