@@ -86,7 +86,8 @@ def dense_iframes(s: Subject) -> Iterator[Hit]:
     ]
     if sparse:
         apart, stream = max(sparse, key=lambda one: one[0])
-        found = f"an I-frame every {_tell(apart)}, in {len(sparse)} playlists"
+        more = f", and {len(sparse) - 1} more playlists" if len(sparse) > 1 else ""
+        found = f"an I-frame every {_tell(apart)}{more}"
         yield Hit(stream.place, found, "one a second")
 
 

@@ -73,7 +73,8 @@ def hevc_colour(s: Subject) -> Iterator[Hit]:
 def index_references(s: Subject) -> Iterator[Hit]:
     for stream in s.tracks():
         for media in stream.media:
-            if media.indexes:
+            # Of several, none is of the whole file; that they are several is found elsewhere.
+            if len(media.indexes) == 1:
                 yield from _index(stream, media.name)
 
 

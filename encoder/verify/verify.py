@@ -57,6 +57,7 @@ def verify(path: Path, *, schema: Path | None = None) -> Verdict:
                 load_dash(subject, name, media)
             else:
                 load_hls(subject, name, media)
+        _note_unknown(subject)
         findings: list[Finding] = []
         outcomes = []
         for rule in RULES:
@@ -77,6 +78,18 @@ def verify(path: Path, *, schema: Path | None = None) -> Verdict:
         rules=tuple(outcomes),
         unread=tuple(dict.fromkeys(subject.unread)),
     )
+
+
+def _note_unknown(subject: Subject) -> None:
+    """Says of which tracks the samples do not show whether decoding can start there."""
+    for stream in subject.tracks():
+        coding = stream.header.coding if stream.header else None
+        hidden = any(one.picture.start == "unknown" for one in stream.fragments())
+        if stream.kind == "video" and coding and hidden:
+            why = f"encrypted ({coding.scheme})" if coding.scheme else coding.kind
+            subject.unread.append(
+                f"{stream.label} is {why}: where decoding can start is taken from its headers alone"
+            )
 
 
 def _finding(rule: Rule, hit: Hit) -> Finding:
