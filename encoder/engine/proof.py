@@ -7,6 +7,10 @@ from pathlib import Path
 from encoder.errors import PackageError
 from encoder.verify.verify import verify
 
+# What a policy asked for in so many words: `encoder verify` tells of it, but it is no defect of the
+# package. A rate above 60 Hz, and HDR without SDR.
+_CHOSEN = ("HLS 1.19", "HLS 1.24", "HLS 6.16")
+
 # More would not help anybody to find the cause.
 _MOST_NAMED = 3
 
@@ -18,7 +22,7 @@ def prove(folder: Path) -> None:
         PackageError: when it breaks a must; it names the rules.
     """
     verdict = verify(folder)
-    broken = [one for one in verdict.findings if one.severity == "must"]
+    broken = [one for one in verdict.findings if one.severity == "must" and one.rule not in _CHOSEN]
     if broken:
         named = "; ".join(
             f"{one.rule} ({one.text}) in {one.place.file}: {one.found}, not {one.wanted}"

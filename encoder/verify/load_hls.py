@@ -72,6 +72,8 @@ def load_hls(subject: Subject, name: str, media: Media) -> None:
             if "URI" in attributes:
                 kind = _KINDS.get(attributes.get("TYPE", ""), "")
                 addresses.append((attributes["URI"], tag.line, kind))
+    for tag in playlist.all("EXT-X-IMAGE-STREAM-INF"):
+        _images(subject, name, tag.attributes.get("URI", ""))
     for uri, line, kind in addresses:
         child = target(name, uri)
         place = Place(name, line=line)
@@ -83,6 +85,18 @@ def load_hls(subject: Subject, name: str, media: Media) -> None:
             subject.problem("OURS files", place, f"{child} is not there", "a playlist")
         else:
             _media_playlist(subject, _playlist(subject, child), kind, media)
+
+
+def _images(subject: Subject, base: str, uri: str) -> None:
+    """Pictures for scrubbing: their files belong to the package, and no rule is about them."""
+    name = target(base, uri)
+    if name is None or subject.files.size(name) is None:
+        return
+    subject.declared.add(name)
+    for segment in parse(name, subject.files.text(name)).segments:
+        if picture := target(name, segment.range.uri):
+            subject.declared.add(picture)
+    subject.unread.append(f"{name} is of pictures (EXT-X-IMAGE-STREAM-INF)")
 
 
 def _playlist(subject: Subject, name: str) -> Playlist:

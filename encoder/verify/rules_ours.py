@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
@@ -11,7 +12,6 @@ from encoder.verify.verdict import Check, Hit, Place, Rule, Severity
 
 # What an ingest puts beside the package.
 _BESIDE = ("package.json", "report.json", "report.html")
-_SCORES = "scores/"
 
 
 def _video(s: Subject) -> list[Stream]:
@@ -120,10 +120,12 @@ def ranges_there(s: Subject) -> Iterator[Hit]:
 def nothing_else(s: Subject) -> Iterator[Hit]:
     published = s.facts.get("files")
     known = set(published) if isinstance(published, dict) else set()
+    homes = {posixpath.dirname(one) for one in s.declared} - {""}
     for name in s.files.all():
         if name in s.declared or name in known or name in _BESIDE:
             continue
-        if not known and name.startswith(_SCORES):
+        # Before it is published, a package has reports beside it that are not listed yet.
+        if not known and s.facts and posixpath.dirname(name) not in homes:
             continue
         # Somebody else's folder may hold what is their business.
         severity: Severity = "must" if s.facts else "should"

@@ -22,7 +22,7 @@ from encoder.verify.verify import verify
 from encoder.verify.xmltree import BadXml, parse_xml
 from tests.cli.documented import wrong_in
 
-from .damage import replaced
+from .damage import replaced, reported
 
 MASTER, MPD = "master.m3u8", "manifest.mpd"
 
@@ -87,6 +87,31 @@ def test_nothing_broken_is_published(copied: Path) -> None:
     with pytest.raises(PackageError, match=r"HLS 4\.4") as caught:
         prove(copied)
     assert caught.value.exit_code == ExitCode.PACKAGE
+
+
+def test_reports_beside_a_package_that_is_being_made(copied: Path) -> None:
+    reported()(copied)
+    (copied / "report.html").write_text("x")
+    (copied / "scores").mkdir()
+    (copied / "scores/a.npz").write_bytes(b"x")
+    prove(copied)
+    (copied / "video/left.mp4").write_bytes(b"x")
+    with pytest.raises(PackageError, match="nothing else"):
+        prove(copied)
+
+
+def test_what_a_policy_chose_is_published(copied: Path) -> None:
+    replaced(MASTER, "VIDEO-RANGE=SDR,URI", "VIDEO-RANGE=PQ,URI", 4)(copied)
+    assert {one.rule for one in verify(copied).findings} == {"HLS 6.16"}
+    prove(copied)
+
+
+def test_pictures_belong_to_the_package(copied: Path) -> None:
+    (copied / "video/a.jpg").write_bytes(b"x")
+    (copied / "i.m3u8").write_text("#EXTM3U\n#EXTINF:6,\nvideo/a.jpg\n")
+    with (copied / MASTER).open("a") as file:
+        file.write('#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=1,URI="i.m3u8"\n')
+    assert verify(copied).findings == ()
 
 
 def test_exit_codes(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
