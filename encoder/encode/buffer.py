@@ -56,6 +56,18 @@ def play(
     return BufferRun(before, lacking)
 
 
+def fill_after(
+    sizes: NDArray[np.int64], frame_rate: Fraction, max_bitrate: int, buffer_bits: int, start: float
+) -> float:
+    """How full the buffer is, 0 to 1, when frames have been played; see :func:`play`."""
+    if not len(sizes):
+        return start
+    size = buffer_bits // 1000 * 1000.0
+    run = play(sizes, frame_rate, max_bitrate, buffer_bits, start)
+    left = max(0.0, float(run.before[-1]) - float(sizes[-1]) * 8)
+    return min(size, left + max_bitrate // 1000 * 1000 / float(frame_rate)) / size
+
+
 @dataclass(frozen=True, slots=True)
 class Overdraw:
     """A chunk that overdraws the buffer because it starts fuller in its encoder's mind than after
@@ -83,8 +95,6 @@ def first_overdraw(
         max_bitrate: bits per second.
         buffer_bits: what the buffer holds.
     """
-    size = buffer_bits // 1000 * 1000.0
-    arriving = max_bitrate // 1000 * 1000 / float(frame_rate)
     fill = assumed[0]
     for number, (sizes, start) in enumerate(zip(chunks, assumed, strict=True)):
         joined = play(sizes, frame_rate, max_bitrate, buffer_bits, fill)
@@ -92,6 +102,5 @@ def first_overdraw(
             alone = play(sizes, frame_rate, max_bitrate, buffer_bits, start)
             if joined.lacking.sum() > alone.lacking.sum():
                 return Overdraw(number, int(fill * 100) / 100)
-        last = max(0.0, joined.before[-1] - float(sizes[-1]) * 8)
-        fill = min(size, last + arriving) / size
+        fill = fill_after(sizes, frame_rate, max_bitrate, buffer_bits, fill)
     return None

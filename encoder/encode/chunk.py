@@ -203,19 +203,23 @@ def _read(
         packets = read_packets(path)
     except av.FFmpegError as error:
         raise EncodeError("An encode cannot be read", where=where, why=str(error)) from error
-    if len(packets) != len(chunk.frames):
+    if len(packets) != len(chunk.coded):
         raise EncodeError(
             "An encode does not have the frames it should",
             where=where,
-            why=f"{len(chunk.frames)} went in, {len(packets)} came out",
+            why=f"{len(chunk.coded)} went in, {len(packets)} came out",
         )
-    if packets.keyframes != chunk.local_keyframes:
-        strange = sorted(set(packets.keyframes).symmetric_difference(chunk.local_keyframes))[:5]
+    if packets.keyframes != chunk.coded_keyframes:
+        strange = sorted(set(packets.keyframes).symmetric_difference(chunk.coded_keyframes))[:5]
         raise EncodeError(
             "An encode has its key frames at other places than asked",
             where=where,
             why=f"the first that differ are its frames {', '.join(map(str, strange))}",
         )
+    try:
+        packets = packets.part(chunk.lead, len(chunk.frames))
+    except ValueError as error:
+        raise EncodeError("A chunk cannot be cut out", where=where, why=str(error)) from error
     if measuring is None:
         return EncodedChunk(path, packets, None, None)
     decoded = _checksums(folder / checksums_name(number))

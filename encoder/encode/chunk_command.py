@@ -59,15 +59,16 @@ def pictures_name(number: int) -> str:
 
 
 def seen_frames(chunk: Chunk, frames: int, measuring: Measuring | None) -> FrameRange:
-    """The reference frames that are decoded for a chunk: its own, and a measurement's context.
+    """The reference frames that are decoded for a chunk: what is encoded, and the context of what
+    is measured.
 
     They start at a frame that is scored, as the filters count from there.
     """
     if measuring is None:
-        return chunk.frames
-    start = max(0, chunk.frames.start - CONTEXT)
+        return chunk.coded
+    start = max(0, min(chunk.coded.start, chunk.frames.start - CONTEXT))
     start -= start % measuring.every
-    return FrameRange(start, min(frames, chunk.frames.end + CONTEXT))
+    return FrameRange(start, min(frames, max(chunk.coded.end, chunk.frames.end + CONTEXT)))
 
 
 def chunk_command(
@@ -119,9 +120,9 @@ def chunk_command(
 
 def _scaled(rung: ChunkRung, conform: Conform, chunk: Chunk, cut: Cut) -> str:
     filters: list[Filter] = []
-    if cut.frames != chunk.frames:
-        start = chunk.frames.start - cut.frames.start
-        ends = (("start_pts", str(start)), ("end_pts", str(start + len(chunk.frames))))
+    if cut.frames != chunk.coded:
+        start = chunk.coded.start - cut.frames.start
+        ends = (("start_pts", str(start)), ("end_pts", str(start + len(chunk.coded))))
         filters += [Filter("trim", options=ends), Filter("setpts", (f"PTS-{start}",))]
     width, height = rung.settings.width, rung.settings.height
     if (width, height) != (conform.width, conform.height):
@@ -140,7 +141,7 @@ def _output(rung: ChunkRung, conform: Conform, chunk: Chunk, number: int) -> lis
         arguments += [f"-{key}", str(value)]
     if codec.joining_filter is not None:
         arguments += ["-bsf:v", codec.joining_filter]
-    forced = force_key_frames(chunk.local_keyframes, conform.frame_rate)
+    forced = force_key_frames(chunk.coded_keyframes, conform.frame_rate)
     return [
         *arguments,
         *("-force_key_frames", forced, "-fps_mode", "passthrough", "-map_metadata", "-1"),
@@ -207,11 +208,15 @@ def _measured(
     sampled = ""
     if measuring.every > 1:
         sampled = chain_text([Filter("select", (f"not(mod(n,{measuring.every}))",))])
+    kept = ""
+    if chunk.coded != chunk.frames:
+        last = chunk.lead + len(chunk.frames) - 1
+        kept = chain_text([Filter("select", (f"between(n,{chunk.lead},{last})",))]) + ","
     one, two, three = (3 * n + i for i in range(3))
     comma = "," if sampled else ""
     return ";".join(
         (
-            f"[dec:{n}]split=2[k{n}][d{n}]",
+            f"[dec:{n}]{kept}split=2[k{n}][d{n}]",
             f"[d{n}]{rendition}[x{n}][y{n}]",
             f"[r{one}]{reference}[a{n}]",
             f"[x{n}][a{n}]{chain_text([vmaf])}[v{n}]",

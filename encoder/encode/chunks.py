@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from encoder.codecs import CrfZone, EncodeSettings, codec_named
@@ -14,9 +14,11 @@ from encoder.media.ladder import Rung
 # Long enough that starting a process, seeking and filling an encoder's lookahead are little beside
 # the work; short enough that a run which is killed has little to do again.
 CHUNK_SECONDS = Fraction(5)
-# A take without a cut is divided when it is this long: where an encoder does not know what comes
-# before and after, its quality is a little lower, which nobody sees at a cut.
+# A take without a cut is divided when it is this long. Where an encoder does not know what comes
+# before and after, its quality is lower, which nobody sees at a cut; here, it is shown so much of
+# the take on both sides, which is encoded as well and then left out.
 TAKE_SECONDS = Fraction(30)
+AROUND_SECONDS = Fraction(2)
 
 # Pictures on either side of a chunk that its measurement sees beside its own: the models of VMAF
 # look up to two pictures back and ahead for motion.
@@ -27,12 +29,33 @@ CONTEXT = 2
 class Chunk:
     """Whole shots that are encoded together.
 
-    ``frames`` are reference frames of the title, ``keyframes`` the IDR frames among them.
+    ``frames`` are reference frames of the title, ``keyframes`` the IDR frames among them. ``lead``
+    frames before them and ``tail`` after them are encoded too and left out again; ``around`` are
+    the IDR frames there.
     """
 
     number: int
     frames: FrameRange
     keyframes: tuple[int, ...]
+    lead: int = 0
+    tail: int = 0
+    around: tuple[int, ...] = ()
+
+    @property
+    def coded(self) -> FrameRange:
+        """The frames that are encoded."""
+        return FrameRange(self.frames.start - self.lead, self.frames.end + self.tail)
+
+    @property
+    def coded_keyframes(self) -> tuple[int, ...]:
+        """The IDR frames of what is encoded, counted from its first frame."""
+        start = self.coded.start
+        return tuple(sorted(frame - start for frame in (*self.keyframes, *self.around)))
+
+    def without_lead(self) -> Chunk:
+        """The chunk encoded from its own first frame on."""
+        later = tuple(frame for frame in self.around if frame >= self.frames.end)
+        return replace(self, lead=0, around=later)
 
     @property
     def local_keyframes(self) -> tuple[int, ...]:
@@ -89,7 +112,24 @@ def plan_chunks(
             inside = tuple(frame for frame in keyframes if frame in frames)
             chunks.append(Chunk(len(chunks), frames, inside))
             start = shot.end
-    return tuple(chunks)
+    around = round(AROUND_SECONDS * rate)
+    return tuple(_shown_around(chunk, shots[-1].end, keyframes, uncut, around) for chunk in chunks)
+
+
+def _shown_around(
+    chunk: Chunk, end: int, keyframes: Sequence[int], uncut: Container[int], around: int
+) -> Chunk:
+    """The chunk with some of the take on its sides that are not at a cut."""
+    first, last = chunk.frames.start, chunk.frames.end
+    if first in uncut:
+        # From an IDR frame that the title has as well, so that it goes as it would there.
+        first = max((k for k in keyframes if k <= max(0, first - around)), default=first)
+    if last in uncut:
+        last = min(end, last + around)
+    outside = tuple(k for k in keyframes if first <= k < last and k not in chunk.frames)
+    return replace(
+        chunk, lead=chunk.frames.start - first, tail=last - chunk.frames.end, around=outside
+    )
 
 
 def chunk_rung(
@@ -111,14 +151,14 @@ def chunk_rung(
         buffer_start: how full the decoder's buffer is when the chunk starts, 0 to 1; None for what
             the encoder takes by default.
     """
-    first = chunk.frames.start
+    first = chunk.coded.start
     own = [
         (crf, FrameRange(shot.start - first, shot.end - first))
         for crf, shot in zip(rung.crf_per_shot or (None,) * len(shots), shots, strict=True)
         if shot.start in chunk.frames
     ]
     crfs = [crf for crf, _ in own if crf is not None]
-    zones = crf_zones(crfs, [frames for _, frames in own]) if crfs else ()
+    zones = crf_zones(crfs, _all_of(chunk, [frames for _, frames in own])) if crfs else ()
     return ChunkRung(
         rung.codec,
         EncodeSettings(
@@ -135,6 +175,13 @@ def chunk_rung(
             buffer_start=buffer_start,
         ),
     )
+
+
+def _all_of(chunk: Chunk, shots: list[FrameRange]) -> list[FrameRange]:
+    """Shots of a chunk, the outer ones with what is encoded around it."""
+    shots[0] = FrameRange(0, shots[0].end)
+    shots[-1] = FrameRange(shots[-1].start, len(chunk.coded))
+    return shots
 
 
 def crf_zones(crfs: Sequence[float], shots: Sequence[FrameRange]) -> tuple[CrfZone, ...]:

@@ -89,11 +89,15 @@ def _write(
                         hint="This is a fault of the encoder's build: use the FFmpeg that came "
                         "with the install",
                     )
+                skipped = 0
                 for packet in container.demux(source):
                     if packet.pts is None or packet.size == 0:
                         continue
-                    if number >= len(order):
-                        break
+                    if skipped < len(packets.before):
+                        skipped += 1
+                        continue
+                    if number - before == len(packets):
+                        break  # what follows was encoded for the sake of these only
                     packet.stream = stream
                     packet.time_base = time_base
                     packet.pts = int(order[number]) * ticks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -14,12 +14,28 @@ from numpy.typing import NDArray
 class Packets:
     """The frames of a file in decoding order: arrays of shape ``(frames,)``.
 
-    ``order`` is each frame's index in presentation, ``sizes`` its bytes.
+    ``order`` is each frame's index in presentation, ``sizes`` its bytes. ``before`` are the bytes
+    of frames that the file has before these, and that are not part of it.
     """
 
     order: NDArray[np.int64]
     sizes: NDArray[np.int64]
     keyframes: tuple[int, ...]
+    before: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def part(self, start: int, count: int) -> Packets:
+        """Frames of these in presentation, which is to be at an IDR frame and end before one.
+
+        Raises:
+            ValueError: when they do not lie beside each other in the file.
+        """
+        inside = np.flatnonzero((self.order >= start) & (self.order < start + count))
+        if len(inside) != count or (count and inside[-1] - inside[0] + 1 != count):
+            raise ValueError(f"frames {start} to {start + count - 1} are not by themselves")
+        first = int(inside[0])
+        keys = tuple(k - start for k in self.keyframes if start <= k < start + count)
+        here = slice(first, first + count)
+        return Packets(self.order[here] - start, self.sizes[here], keys, self.sizes[:first])
 
     def __len__(self) -> int:
         return len(self.order)

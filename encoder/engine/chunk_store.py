@@ -14,7 +14,7 @@ from encoder.engine.store import Store, key_of
 from encoder.media.scores import METRICS
 
 # Raised when a chunk comes to give another result for the same inputs.
-_CHUNK_VERSION = 1
+_CHUNK_VERSION = 2
 _SCORES_VERSION = 1
 _FILE, _FRAMES, _SCORES = "chunk.mp4", "frames.npz", "scores.npz"
 
@@ -35,7 +35,8 @@ class ChunkStore:
             {
                 **self.inputs,
                 "frames": chunk.frames,
-                "keyframes": list(chunk.local_keyframes),
+                "coded": chunk.coded,
+                "keyframes": list(chunk.coded_keyframes),
                 "codec": rung.codec,
                 "settings": rung.settings,
                 "step": "chunk",
@@ -56,7 +57,9 @@ class ChunkStore:
         if entry is None:
             return None
         with np.load(entry.folder / _FRAMES) as arrays:
-            packets = Packets(arrays["order"], arrays["sizes"], chunk.local_keyframes)
+            packets = Packets(
+                arrays["order"], arrays["sizes"], chunk.local_keyframes, arrays["before"]
+            )
         found = EncodedChunk(entry.folder / _FILE, packets, None, None)
         if measuring is None:
             return found
@@ -93,6 +96,7 @@ class ChunkStore:
                 allow_pickle=False,
                 order=made.packets.order,
                 sizes=made.packets.sizes,
+                before=made.packets.before,
             )
             self.store.save("chunk", key, folder, None)
 

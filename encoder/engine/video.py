@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from encoder.codecs import codec_named
-from encoder.encode.buffer import first_overdraw
+from encoder.encode.buffer import fill_after, first_overdraw
 from encoder.encode.chunk import EncodedChunk
 from encoder.encode.chunks import Chunk, ChunkRung, chunk_rung, plan_chunks
 from encoder.encode.join import join
@@ -47,9 +47,10 @@ class EncodePlan:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRung:
-    """A rung, encoded in chunks: what was asked of each and what it gave, in order."""
+    """A rung, encoded in chunks: each, what was asked of it and what it gave, in order."""
 
     rung: Rung
+    planned: tuple[Chunk, ...]
     asked: tuple[ChunkRung, ...]
     chunks: tuple[EncodedChunk, ...]
 
@@ -112,26 +113,28 @@ def _mended(plan: EncodePlan, runner: ChunkRunner, rung: Rung) -> EncodedRung:
     to the end of the title, so that it comes out the same however the work was divided.
     """
     start = codec_named(rung.codec).buffer_start
-    asked = [plan.asked(rung, chunk) for chunk in plan.chunks]
-    found = [_found(runner, chunk, one) for chunk, one in zip(plan.chunks, asked, strict=True)]
+    chunks = list(plan.chunks)
+    asked = [plan.asked(rung, chunk) for chunk in chunks]
+    found = [_found(runner, chunk, one) for chunk, one in zip(chunks, asked, strict=True)]
+    model = (plan.conform.frame_rate, rung.max_bitrate, rung.buffer_bits)
+
+    def assumed(number: int) -> float:
+        own = asked[number].settings.buffer_start
+        fill = (start or 0.0) if own is None else own
+        return fill_after(found[number].packets.before, *model, fill)
+
     while start is not None:
         over = first_overdraw(
-            [one.packets.sizes for one in found],
-            [
-                start if one.settings.buffer_start is None else one.settings.buffer_start
-                for one in asked
-            ],
-            plan.conform.frame_rate,
-            rung.max_bitrate,
-            rung.buffer_bits,
+            [one.packets.sizes for one in found], [assumed(n) for n in range(len(found))], *model
         )
         if over is None:
             break
-        chunk = plan.chunks[over.chunk]
+        # From how full the buffer is at its own first frame.
+        chunk = chunks[over.chunk] = chunks[over.chunk].without_lead()
         asked[over.chunk] = plan.asked(rung, chunk, over.fill)
         runner.run([Task(chunk, (asked[over.chunk],))])
         found[over.chunk] = _found(runner, chunk, asked[over.chunk])
-    return EncodedRung(rung, tuple(asked), tuple(found))
+    return EncodedRung(rung, tuple(chunks), tuple(asked), tuple(found))
 
 
 def _found(runner: ChunkRunner, chunk: Chunk, asked: ChunkRung) -> EncodedChunk:
@@ -145,9 +148,9 @@ def _found(runner: ChunkRunner, chunk: Chunk, asked: ChunkRung) -> EncodedChunk:
     return found
 
 
-def rendition_key(plan: EncodePlan, kept: ChunkStore, encoded: EncodedRung) -> str:
+def rendition_key(kept: ChunkStore, encoded: EncodedRung) -> str:
     """The key of a joined rendition: that of its chunks."""
-    chunks = [kept.key(c, a) for c, a in zip(plan.chunks, encoded.asked, strict=True)]
+    chunks = [kept.key(c, a) for c, a in zip(encoded.planned, encoded.asked, strict=True)]
     return key_of(
         {"chunks": chunks, "av": version("av"), "step": "encode", "version": _JOIN_VERSION}
     )
@@ -162,7 +165,7 @@ def join_rung(
         EncodeError: when its chunks do not fit together.
     """
     rung = encoded.rung
-    key = rendition_key(plan, kept, encoded)
+    key = rendition_key(kept, encoded)
     entry = store.find("encode", key)
     if entry is not None:
         return _moved(entry, rung.id), True

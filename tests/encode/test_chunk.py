@@ -32,6 +32,11 @@ KEYFRAMES = (0, 17, 30, 54)
 FRAMES = 72
 SHOTS = (FrameRange(0, 30), FrameRange(30, FRAMES))
 CHUNKS = (Chunk(0, SHOTS[0], (0, 17)), Chunk(1, SHOTS[1], (30, 54)))
+# The same of a take that no cut is in: seen from both sides of the seam.
+AROUND = (
+    replace(CHUNKS[0], tail=24, around=(30,)),
+    replace(CHUNKS[1], lead=13, around=(17,)),
+)
 MEASURING = Measuring("vmaf_v0.6.1", 1)
 
 
@@ -70,7 +75,7 @@ def whole() -> tuple[Chunk]:
     return (Chunk(0, FrameRange(0, FRAMES), KEYFRAMES),)
 
 
-@pytest.mark.parametrize("chunks", [CHUNKS, whole()], ids=["two", "one"])
+@pytest.mark.parametrize("chunks", [CHUNKS, AROUND, whole()], ids=["two", "take", "one"])
 def test_rungs_share_every_key_frame(
     title: Title, tmp_path: Path, chunks: tuple[Chunk, ...]
 ) -> None:
@@ -149,10 +154,13 @@ def test_chunks_of_other_crfs_have_one_sample_description(title: Title, tmp_path
     assert sum(sizes[:30]) / 30 > 3 * sum(sizes[30:]) / 42
 
 
-def test_scores_of_the_pass_are_those_of_the_joined_file(title: Title, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunks", [CHUNKS, AROUND], ids=["cut", "take"])
+def test_scores_of_the_pass_are_those_of_the_joined_file(
+    title: Title, tmp_path: Path, chunks: tuple[Chunk, ...]
+) -> None:
     every = Measuring("vmaf_v0.6.1", 1)
     rungs = [rung("a", 180), rung("b", 90), rung("c", 90, "av1", crf_per_shot=(40.0, 40.0))]
-    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path, measuring=every, chunks=CHUNKS)
+    made = encode(title, SHOTS, KEYFRAMES, rungs, tmp_path, measuring=every, chunks=chunks)
     files = [Distorted(name, path) for name, (path, _) in made.items()]
     plain = Analysis(FRAMES, title.conform.frame_rate, ())
     (tmp_path / "scores").mkdir()
@@ -197,6 +205,26 @@ def test_a_seam_at_a_cut_is_not_to_be_seen(tmp_path: Path) -> None:
     near = slice(SHOTS[1].start - 8, SHOTS[1].start + 8)
     assert found[1][near].mean() == pytest.approx(found[0][near].mean(), abs=1)
     assert found[1][near].min() > found[0][near].min() - 2
+
+
+def test_a_seam_within_a_take_is_not_to_be_seen(title: Title, tmp_path: Path) -> None:
+    vmaf = {}
+    for name, chunks in (("one", whole()), ("apart", CHUNKS), ("around", AROUND)):
+        (tmp_path / name).mkdir()
+        made = encode(
+            title,
+            SHOTS,
+            KEYFRAMES,
+            [rung("a", 180)],
+            tmp_path / name,
+            measuring=MEASURING,
+            chunks=chunks,
+        )
+        parts = made["a"][1]
+        vmaf[name] = np.concatenate([p.scores.values["vmaf"] for p in parts if p.scores])
+    near = slice(SHOTS[1].start - 8, SHOTS[1].start + 12)
+    lost = {name: (vmaf["one"][near] - one[near]).mean() for name, one in vmaf.items()}
+    assert lost["around"] < 0.5 < lost["apart"]
 
 
 def test_sampled_scores_are_of_the_same_frames_as_without_chunks(

@@ -70,6 +70,21 @@ def test_a_take_is_divided_when_it_is_long() -> None:
     starts = [shot.start for shot in shots]
     chunks = plan_chunks(shots, starts, [rung((24.0,) * 11)], RATE, set(starts[6:]))
     assert [len(one.frames) for one in chunks] == [120, 120, 120, 120, 120, 720, 720]
+    # What is on the other side of the seam is shown to the encoder.
+    assert [(one.lead, one.tail) for one in chunks] == [(0, 0)] * 5 + [(0, 48), (240, 0)]
+    assert chunks[5].coded_keyframes == (0, 240, 480, 720)
+    assert chunks[6].coded_keyframes == (0, 240, 480, 720)
+    assert chunks[6].without_lead().coded == chunks[6].frames
+    asked = chunk_rung(rung((24.0,) * 8 + (25.0,) * 3), chunks[5], shots, CONFORM, 48)
+    assert [zone.frames for zone in asked.settings.zones] == []
+    asked = chunk_rung(
+        rung((24.0,) * 9 + (25.0, 26.0)), replace(chunks[6], tail=0), shots, CONFORM, 48
+    )
+    assert asked.settings.zones == (
+        CrfZone(FrameRange(0, 480), 24.0),
+        CrfZone(FrameRange(480, 720), 25.0),
+        CrfZone(FrameRange(720, 960), 26.0),
+    )
 
 
 def test_an_encode_without_zones_is_cut_where_its_crf_changes() -> None:
