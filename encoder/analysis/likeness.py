@@ -20,6 +20,7 @@ Shares = NDArray[np.float32]
 # between frames of one shot, cuts between dark scenes leave 2 to 5.
 _HALF = np.float32(2.0)
 
+_ONES = np.ones(16, np.float32)
 _MEAN_OF_LUMA = np.full(16, 1 / 256, np.float32)
 _MEAN_OF_CHROMA = np.full(8, 1 / 16, np.float32)
 
@@ -45,8 +46,8 @@ def make_thumbnail(luma: NDArray[np.float32], chroma: NDArray[np.uint8], into: T
         into: where it goes; contiguous.
     """
     _, rows, columns = into.shape
-    lines = np.add.reduce(luma.reshape(rows, 16, columns * 16), axis=1)
-    # Products with a vector add up short rows several times faster than reduce does.
+    # Products with a vector add up several times faster than reduce does.
+    lines = np.matmul(_ONES, luma.reshape(rows, 16, columns * 16))
     np.matmul(lines.reshape(-1, 16), _MEAN_OF_LUMA, out=into[0].reshape(-1))
     bands = chroma.reshape(2, rows, 8, columns * 8)
     lines = bands[:, :, 2].astype(np.float32)
