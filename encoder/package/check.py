@@ -1,4 +1,8 @@
-"""What must hold of tracks before manifests are written about them."""
+"""What must hold of tracks before manifests are written about them.
+
+These checks hold renditions against what their maker says of them, and name the frames at fault.
+What finished files show of themselves is verified afterwards, by rules that hold for any package.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import Movie, read_movie, read_track
 from encoder.package.manifests import write_manifests
 from encoder.package.package import package
+from encoder.verify.verify import verify
 
 from . import independent
 from .media import (
@@ -376,3 +377,29 @@ def test_ids_and_folders_of_any_characters(
     _, uri = independent.variants(into / "master.m3u8")[0]
     assert uri.isascii()
     assert not set(uri) & set(" \"'#?:")
+
+
+def test_a_package_breaks_no_must(packaged: Package) -> None:
+    broken = [one for one in verify(packaged.path).findings if one.severity == "must"]
+    assert broken == []
+
+
+def test_a_package_of_av1_breaks_no_must(
+    av1: RenditionSet, pack: Callable[[RenditionSet], Package]
+) -> None:
+    verdict = verify(pack(av1).path)
+    assert [one for one in verdict.findings if one.severity == "must"] == []
+    assert verdict.unread == ()
+
+
+def test_iframes_of_a_playlist_decode(ffmpeg: Ffmpeg, packaged: Package, tmp_path: Path) -> None:
+    playlist = independent.media_playlist(packaged.path / "video/iframes/h264-108p.m3u8")
+    data = playlist.media.read_bytes()
+    start, length = playlist.map
+    assert len(playlist.parts) == len(FRAGMENTS)
+    for part in playlist.parts:
+        alone = tmp_path / "alone.mp4"
+        alone.write_bytes(data[start : start + length] + data[part.offset :][: part.size])
+        arguments = ["-i", f"file:{alone}", "-frames:v", "1", "-f", "framecrc", "pipe:1"]
+        rows = output(ffmpeg, arguments).decode().splitlines()
+        assert len([r for r in rows if not r.startswith("#")]) == 1
