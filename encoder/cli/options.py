@@ -44,10 +44,10 @@ codec_option = click.option(
 preset_option = click.option("--preset", metavar="P", help="Another preset than the policy names.")
 effort_option = click.option(
     "--effort",
-    type=click.Choice(("quick", "standard", "thorough", "exhaustive")),
+    type=click.Choice(("instant", "quick", "standard", "thorough", "exhaustive")),
     default="standard",
     show_default=True,
-    help="How much to spend on the decision.",
+    help="How much to spend on the decision: from no trial encodes to all there are.",
 )
 
 

@@ -9,6 +9,18 @@ from encoder.codecs.base import EncodeSettings
 # x264's output depends on its number of frame threads, so it is part of the recipe, not of the
 # machine. Four keep a small rung busy enough; the rungs of a ladder run beside each other.
 _THREADS = 4
+_COSTS = {
+    "placebo": 12.0,
+    "veryslow": 5.0,
+    "slower": 3.2,
+    "slow": 1.6,
+    "medium": 1.0,
+    "fast": 0.9,
+    "faster": 0.7,
+    "veryfast": 0.5,
+    "superfast": 0.33,
+    "ultrafast": 0.2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,10 @@ class X264:
     buffer_start: float | None = 0.9  # x264's vbv-init
     # x264's settings as text, which every encode would repeat (SEI).
     joining_filter: str | None = "filter_units=remove_types=6"
+
+    def relative_cost(self, preset: str) -> float:
+        """As measured at 720p, to be planned by."""
+        return _COSTS[preset]
 
     def options(self, settings: EncodeSettings) -> dict[str, str | int | float]:
         """Options for libx264."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ from encoder.engine.scoring import decoded_checksums, pass_score
 from encoder.engine.stage import Running, WouldRun
 from encoder.engine.steps import VERSIONS, Steps
 from encoder.engine.store import Entry, key_of
+from encoder.engine.trials import TrialMaker
 from encoder.engine.video import (
     EncodedRung,
     EncodePlan,
@@ -29,18 +30,12 @@ from encoder.engine.video import (
     plan_encode,
     what_is_missing,
 )
-from encoder.ladder.decide import (
-    EFFORTS,
-    VMAF_MODEL,
-    EffortName,
-    decide_ladder,
-    measure_title,
-    trial_sizes,
-)
+from encoder.ladder.decide import VMAF_MODEL, decide_ladder
+from encoder.ladder.evidence import EFFORTS, EffortName, gather
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
-from encoder.media.ladder import Ladder, RateQualityPoint
+from encoder.media.ladder import Ladder, Trial
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.policy import AudioPolicy, Policy
@@ -74,47 +69,44 @@ class Pipeline(Steps):
         analysis: Analysis,
         policy: Policy,
         effort: EffortName,
+        stop: Callable[[], bool] | None = None,
     ) -> Ladder:
         """The rungs.
+
+        ``stop`` is asked between trials: what is known by then decides.
 
         Raises:
             MachineError: when this FFmpeg cannot make trials.
             MeasureError: when a trial fails.
         """
         with self.stage("ladder") as running:
-            points: tuple[RateQualityPoint, ...] = ()
+            trials: tuple[Trial, ...] = ()
             if policy.kind == "per-title":
-                points, _, running.cached = self._cached(
-                    "trials",
-                    {
-                        **self._title(master, conform),
-                        "shots": analysis.shots,
-                        "codec": policy.codec,
-                        "preset": policy.preset,
-                        "sizes": trial_sizes(conform, policy, 1),
-                        "gop": policy.gop_seconds,
-                        "effort": EFFORTS[effort],
-                        # Which rungs are refined depends on what the policy wants of them.
-                        "policy": policy.digest,
-                        "model": VMAF_MODEL,
-                    },
-                    tuple[RateQualityPoint, ...],
-                    lambda folder: measure_title(
+                with self.store.work() as folder:
+                    make = TrialMaker(
                         self.ffmpeg,
+                        self.store,
+                        self._title(master, conform),
                         master,
                         conform,
-                        analysis,
                         policy,
-                        effort,
                         folder,
                         jobs=self.jobs,
                         on_report=running.report,
-                    ),
-                )
+                        on_missing=self._may_try,
+                    )
+                    trials = gather(
+                        conform, analysis, policy, EFFORTS[effort], make, stop or _never
+                    )
+                    running.cached = make.made == 0
             reference = load_policy(policy.reference) if policy.reference else None
-            ladder = decide_ladder(conform, analysis, policy, reference, points)
-            running.detail = f"{len(ladder.rungs)} rungs from {len(points)} trials"
+            ladder = decide_ladder(conform, analysis, policy, reference, trials)
+            running.detail = f"{len(ladder.rungs)} rungs from {len(trials)} trials"
         return ladder
+
+    def _may_try(self) -> None:
+        if self.only_plan:
+            raise WouldRun("ladder", "trials are not in the store")
 
     # Ladder to Renditions
 
@@ -396,3 +388,7 @@ class Pipeline(Steps):
                 scores.append(replace(score, rendition=one.id, frames=Path(target.name)))
             running.detail = f"{len(missing)} of {len(files)} renditions, every {every} frames"
         return Scorecard(tuple(scores))
+
+
+def _never() -> bool:
+    return False

@@ -35,9 +35,9 @@ from encoder.probe.refusal import check_path
 
 T = TypeVar("T")
 
-_STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "trials": "ladder", "audio": "audio"}
+_STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "audio": "audio"}
 # Raised when a step comes to give another result for the same inputs.
-VERSIONS = {"probe": 1, "analyze": 2, "trials": 2, "audio": 1, "score": 2}
+VERSIONS = {"probe": 1, "analyze": 2, "audio": 1, "score": 2}
 _CHECKSUMS = "checksums.npy"
 
 

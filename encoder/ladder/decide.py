@@ -1,24 +1,29 @@
-"""Decides the ladder: policy and title in, rungs and the evidence out."""
+"""Decides the ladder: policy, title and trials in, rungs and the evidence out."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
-from encoder.codecs import Codec, codec_named
-from encoder.encode.keyframes import gop_frames, plan_gops
-from encoder.ffmpeg.locate import Ffmpeg
-from encoder.ladder.choose import choose_rungs
-from encoder.ladder.geometry import fit_box, resolutions
-from encoder.ladder.sample import choose_windows
-from encoder.ladder.surface import Curve, candidates, fit, near_hull, upper_hull
-from encoder.ladder.trials import TrialSettings, extract_sample, run_trials, title_point
+import numpy as np
+
+from encoder.codecs import codec_named
+from encoder.ladder.choose import Choice, choose_rungs
+from encoder.ladder.evidence import surfaces
+from encoder.ladder.forecast import Forecast, forecast
+from encoder.ladder.geometry import fit_box
+from encoder.ladder.surface import Surfaces, near_hull, upper_hull
+from encoder.ladder.sweep import Limits, TitlePoint, sweep
 from encoder.media.conform import Conform
-from encoder.media.ladder import Expected, Ladder, RateQualityPoint, Rung, Savings
-from encoder.media.master import Master
+from encoder.media.ladder import (
+    Expected,
+    Interval,
+    Ladder,
+    RateQualityPoint,
+    Rung,
+    Savings,
+    Trial,
+)
 from encoder.media.policy import FixedRung, Policy
 from encoder.media.shots import Analysis
 from encoder.score.bd import bd_rate
@@ -26,155 +31,10 @@ from encoder.score.bd import bd_rate
 VMAF_MODEL = "vmaf_v0.6.1"
 # A buffer model of a few kilobits would choke even a still picture's first frame.
 _LEAST_MAX_BITRATE = 100_000
-
 # Nobody sees half a point of VMAF, nor can trials tell it apart.
 _NEAR_HULL = 0.5
-
-EffortName = Literal["quick", "standard", "thorough", "exhaustive"]
-# One report of a step: what it is doing, how much is done, of how much.
-Report = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much is spent on the decision.
-
-    ``share`` of the title is tried, within ``least`` and ``most`` seconds; VMAF is taken on every
-    ``every``-th frame; ``crfs`` is how many are tried at each resolution, and of the resolutions
-    every ``stride``-th is (always the largest and the smallest). The ``refined`` best of the rungs
-    that these trials would give are then tried themselves, so that what they promise is measured
-    and not interpolated.
-    """
-
-    share: float
-    least: int
-    most: int
-    every: int
-    crfs: int
-    stride: int
-    refined: int
-
-
-# Interpolated between three CRFs eight apart, points of 24 shots at five resolutions were off by
-# 1.1% of rate and 0.3 VMAF on average; between two CRFs sixteen apart by 5.5% and 2.5; a fourth
-# gained a tenth. So three it is, even where haste is asked for.
-EFFORTS: dict[EffortName, Effort] = {
-    "quick": Effort(share=0.05, least=4, most=8, every=5, crfs=3, stride=2, refined=1),
-    "standard": Effort(share=0.08, least=6, most=16, every=4, crfs=3, stride=1, refined=4),
-    "thorough": Effort(share=0.25, least=12, most=60, every=2, crfs=5, stride=1, refined=20),
-    "exhaustive": Effort(
-        share=1.0, least=0, most=1_000_000, every=1, crfs=10, stride=1, refined=20
-    ),
-}
-
-
-def measure_title(
-    ffmpeg: Ffmpeg,
-    master: Master,
-    conform: Conform,
-    analysis: Analysis,
-    policy: Policy,
-    effort_name: EffortName,
-    folder: Path,
-    *,
-    jobs: int = 1,
-    on_report: Report | None = None,
-) -> tuple[RateQualityPoint, ...]:
-    """Trials of a title at the resolutions that a policy allows.
-
-    Args:
-        ffmpeg: the program.
-        master: the source.
-        conform: how its pictures become reference pictures.
-        analysis: its frames and shots.
-        policy: gives codec, preset, resolutions and the length of a group of pictures.
-        effort_name: how much to spend.
-        folder: an empty folder for the sample and logs.
-        jobs: FFmpeg processes at a time.
-        on_report: told what is going on.
-
-    Raises:
-        MachineError: when FFmpeg cannot make trials.
-        MeasureError: when a trial fails.
-    """
-    codec, effort = codec_named(policy.codec), EFFORTS[effort_name]
-
-    def report(what: str, total: int) -> Callable[[int], None]:
-        def tell(done: int) -> None:
-            if on_report is not None:
-                on_report(what, done, total)
-
-        # Said at once, so that speed is reckoned from here.
-        tell(0)
-        return tell
-
-    rate = float(conform.frame_rate)
-    longest = gop_frames(conform.frame_rate, policy.gop_seconds)
-    budget = max(effort.least * rate, min(effort.most * rate, effort.share * analysis.frames))
-    windows = choose_windows(
-        analysis.shots, plan_gops(analysis.shots, longest), round(min(analysis.frames, budget))
-    )
-    taken = sum(len(window.frames) for window in windows)
-    sample = extract_sample(
-        ffmpeg, master, conform, windows, folder, on_progress=report("taking the sample", taken)
-    )
-    sizes = trial_sizes(conform, policy, effort.stride)
-    settings = TrialSettings(
-        preset=policy.preset or codec.default_preset,
-        gop_frames=longest,
-        vmaf_model=VMAF_MODEL,
-        # Short samples are scored on all frames: a handful of values is no mean.
-        every=effort.every if taken > 12 * effort.every else 1,
-        threads=os.cpu_count() or 1,
-        jobs=jobs,
-    )
-
-    def measured(
-        what: str, plan: list[tuple[int, int, tuple[float, ...]]]
-    ) -> list[RateQualityPoint]:
-        count = sum(len(crfs) for _, _, crfs in plan)
-        trials = run_trials(
-            ffmpeg,
-            sample,
-            conform,
-            windows,
-            codec,
-            plan,
-            settings,
-            folder,
-            on_progress=report(what, count),
-        )
-        return [title_point(trial, windows, rate) for trial in trials]
-
-    crfs = spread(codec.trial_span, effort.crfs)
-    points = measured("trial encodes", [(width, height, crfs) for width, height in sizes])
-    points += measured("refinement", refinement(points, policy, codec, effort.refined))
-    # The best rung once more, where it came to lie now that the curve is better known.
-    points += measured("refinement", refinement(points, policy, codec, 1))
-    return tuple(points)
-
-
-def refinement(
-    points: Sequence[RateQualityPoint], policy: Policy, codec: Codec, most: int
-) -> list[tuple[int, int, tuple[float, ...]]]:
-    """The trials to add: the best rungs as they would be chosen now, by resolution.
-
-    VMAF saturates, so that a curve between a trial near 100 and one far below is a guess just
-    where the best rung lies. What lies within half a CRF of a trial has been measured already.
-    """
-    plan: dict[tuple[int, int], list[float]] = {}
-    for choice in choose_rungs(_selectable(fit(points), codec)[1], policy)[:most]:
-        size, crf = (choice.point.width, choice.point.height), choice.point.crf
-        tried = [p.crf for p in points if (p.width, p.height) == size]
-        if min(abs(crf - other) for other in tried) > 0.5:
-            plan.setdefault(size, []).append(crf)
-    return [(*size, tuple(sorted(crfs))) for size, crfs in plan.items()]
-
-
-def trial_sizes(conform: Conform, policy: Policy, stride: int) -> list[tuple[int, int]]:
-    """The resolutions that are tried: every ``stride``-th, and always the smallest."""
-    sizes = resolutions(conform.width, conform.height, policy.heights)
-    return [s for i, s in enumerate(sizes) if i % stride == 0 or i == len(sizes) - 1]
+# Points of each resolution's curve that are kept for pictures and reports.
+_CURVE_POINTS = 24
 
 
 def decide_ladder(
@@ -182,7 +42,7 @@ def decide_ladder(
     analysis: Analysis,
     policy: Policy,
     reference: Policy | None,
-    trials: Sequence[RateQualityPoint],
+    trials: Sequence[Trial],
 ) -> Ladder:
     """The ladder of a title under a policy.
 
@@ -191,17 +51,26 @@ def decide_ladder(
         analysis: the title's frames and shots.
         policy: what is wanted.
         reference: the fixed policy that savings are measured against.
-        trials: from :func:`measure_title`; not needed by a fixed policy.
+        trials: from :func:`encoder.ladder.evidence.gather`; not needed by a fixed policy.
     """
     codec = codec_named(policy.codec)
     policy = replace(policy, preset=policy.preset or codec.default_preset)
     if policy.kind == "fixed":
         return _fixed_ladder(conform, policy)
-    curves = fit(trials)
-    hull, selectable = _selectable(curves, codec)
-    choices = choose_rungs(selectable, policy)
+    found = surfaces(conform, analysis, policy, trials)
+    curves = sweep(found, Limits(policy.peak_over_average, policy.shot_floor))
+    points = [point for curve in curves for point in curve]
+    hull = upper_hull(points)
+    selectable = near_hull(points, hull, _NEAR_HULL)
+    rate = float(conform.frame_rate)
+    forecasts = {
+        id(point): forecast(found, point, rate, float(policy.segment_seconds))
+        for point in selectable
+        if isinstance(point, TitlePoint)
+    }
+    choices = _apart(choose_rungs(selectable, policy), forecasts)
     rungs = tuple(
-        _rung(policy, len(analysis.shots), number, choice.point, choice.why)
+        _rung(policy, found, number, choice, forecasts[id(choice.point)])
         for number, choice in enumerate(choices, start=1)
     )
     top = choices[0]
@@ -219,43 +88,72 @@ def decide_ladder(
         frame_rate=conform.frame_rate,
         rungs=rungs,
         trials=tuple(trials),
-        hull=hull,
+        curves=tuple(point for curve in curves for point in _thinned(curve)),
+        hull=tuple(_plain(point) for point in hull),
         vmaf_model=VMAF_MODEL,
-        savings=_savings(reference, conform, curves, codec, rungs) if reference else None,
+        savings=_savings(reference, conform, found, rungs) if reference else None,
         notes=tuple(notes),
     )
 
 
-def _selectable(
-    curves: Sequence[Curve], codec: Codec
-) -> tuple[tuple[RateQualityPoint, ...], tuple[RateQualityPoint, ...]]:
-    """The hull, and the points near enough to it to become rungs."""
-    points = candidates(curves, codec.crf_range, codec.crf_step)
-    hull = upper_hull(points)
-    return hull, near_hull(points, hull, _NEAR_HULL)
+def _apart(choices: Sequence[Choice], forecasts: dict[int, Forecast]) -> list[Choice]:
+    """The choices without those that cannot be told from the next better one.
+
+    Two rungs' errors go mostly together; about half of the greater one does not.
+    """
+    kept = [choices[0]]
+    for choice in choices[1:]:
+        above = kept[-1]
+        doubt = 0.5 * max(
+            forecasts[id(choice.point)].vmaf_margin, forecasts[id(above.point)].vmaf_margin
+        )
+        if above.point.vmaf - choice.point.vmaf > doubt:
+            kept.append(choice)
+    return kept
 
 
-def spread(span: tuple[float, float], count: int) -> tuple[float, ...]:
-    """CRFs at even distances over a span, its ends among them; rounded to halves."""
-    low, high = span
-    return tuple(round(2 * (low + (high - low) * n / (count - 1))) / 2 for n in range(count))
+def _thinned(curve: Sequence[TitlePoint]) -> list[RateQualityPoint]:
+    """Some points of a curve, its ends among them."""
+    steps = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).round().astype(int))
+    return [_plain(curve[int(step)]) for step in steps]
 
 
-def _rung(policy: Policy, shots: int, number: int, point: RateQualityPoint, why: str) -> Rung:
+def _plain(point: RateQualityPoint) -> RateQualityPoint:
+    return RateQualityPoint(point.width, point.height, point.crf, point.bitrate, point.vmaf)
+
+
+def _rung(policy: Policy, found: Surfaces, number: int, choice: Choice, expected: Forecast) -> Rung:
+    point = choice.point
+    if not isinstance(point, TitlePoint):
+        raise TypeError("a rung is chosen from title points")
     most = max(_LEAST_MAX_BITRATE, round(point.bitrate * policy.peak_over_average))
     most = min(most, max(policy.max_bitrate, point.bitrate))
+    peak = min(expected.peak, most * (1 + policy.buffer_seconds / float(policy.segment_seconds)))
     return Rung(
         id=_identifier(policy.codec, point.width, point.height, number),
         codec=policy.codec,
         width=point.width,
         height=point.height,
         preset=str(policy.preset),
-        crf_per_shot=(point.crf,) * shots,
+        crf_per_shot=tuple(float(crf) for crf in found.crfs[point.choice]),
         target_bitrate=None,
         max_bitrate=most,
         buffer_bits=round(most * policy.buffer_seconds),
-        expected=Expected(point.bitrate, round(point.vmaf, 2)),
-        why=why,
+        expected=Expected(
+            average_bitrate=point.bitrate,
+            vmaf=round(point.vmaf, 2),
+            average_bitrate_interval=Interval(
+                round(point.bitrate / expected.rate_factor),
+                round(point.bitrate * expected.rate_factor),
+            ),
+            vmaf_interval=Interval(
+                round(max(0.0, point.vmaf - expected.vmaf_margin), 2),
+                round(min(100.0, point.vmaf + expected.vmaf_margin), 2),
+            ),
+            peak_bitrate=max(round(peak), point.bitrate),
+            slope=point.slope * 1e6,
+        ),
+        why=choice.why,
     )
 
 
@@ -306,6 +204,7 @@ def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
         frame_rate=conform.frame_rate,
         rungs=tuple(rungs),
         trials=(),
+        curves=(),
         hull=(),
         vmaf_model=VMAF_MODEL,
         savings=None,
@@ -313,24 +212,34 @@ def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
     )
 
 
-def _savings(
-    reference: Policy,
-    conform: Conform,
-    curves: Sequence[Curve],
-    codec: Codec,
-    rungs: Sequence[Rung],
-) -> Savings:
-    """Compares with the fixed ladder on the same surface: same codec, preset and rate control.
+def fixed_points(
+    reference: Policy, conform: Conform, found: Surfaces
+) -> tuple[RateQualityPoint, ...]:
+    """What a fixed ladder's rungs give for a title, with one CRF for all of it.
 
-    A rung of the fixed ladder is the point of its resolution's curve at its bitrate; of a size
-    that was not tried, of the curve nearest in size.
+    A rung is the point of its resolution's curve at its bitrate; of a size that was not tried, of
+    the curve nearest in size. The rate control is the same as that of our rungs.
     """
     points = []
     for fixed, width, height in _fitting(conform, reference.rungs):
-        curve = min(curves, key=lambda c: abs(c.width * c.height - width * height))
-        crf = curve.crf_for_rate(fixed.bitrate, *codec.crf_range)
-        point = curve.at(crf)
-        points.append(replace(point, width=width, height=height, bitrate=fixed.bitrate))
+        index = min(
+            range(len(found.sizes)),
+            key=lambda i: abs(found.sizes[i][0] * found.sizes[i][1] - width * height),
+        )
+        rates = found.weights @ found.rates[:, index].astype(np.float64)
+        vmafs = found.weights @ found.vmafs[:, index].astype(np.float64)
+        at = np.log(float(fixed.bitrate))
+        crf = float(np.interp(at, np.log(rates[::-1]), found.crfs[::-1]))
+        vmaf = float(np.interp(at, np.log(rates[::-1]), vmafs[::-1]))
+        points.append(RateQualityPoint(width, height, crf, fixed.bitrate, vmaf))
+    return tuple(points)
+
+
+def _savings(
+    reference: Policy, conform: Conform, found: Surfaces, rungs: Sequence[Rung]
+) -> Savings:
+    """Compares with the fixed ladder on the same surfaces: same codec, preset and rate control."""
+    points = fixed_points(reference, conform, found)
     ours = [
         (float(r.expected.average_bitrate), r.expected.vmaf)
         for r in rungs
@@ -339,5 +248,5 @@ def _savings(
     return Savings(
         reference_policy=reference.name,
         bd_rate_vmaf=bd_rate([(float(p.bitrate), p.vmaf) for p in points], ours),
-        reference_points=tuple(points),
+        reference_points=points,
     )

@@ -96,6 +96,7 @@ def parse_policy(source: Source, name: str) -> Policy:
         max_bitrate=root.take("max_bitrate", _BITRATE, 20_000_000),
         min_bitrate=root.take("min_bitrate", _BITRATE, 100_000),
         comfort_bitrate=root.take("comfort_bitrate", _BITRATE, 192_000),
+        shot_floor=root.take("shot_floor", number(1, 100), 20.0),
         max_rungs=root.take("max_rungs", whole(1, 20), 10),
         spacing=root.take("spacing", _spacing, Spacing(6.0, 2.0, 1.5, 2.0)),
         peak_over_average=root.take("peak_over_average", number(1.1, 10), 1.8),

@@ -1,67 +1,79 @@
-"""Which parts of the title the trials are run on."""
+"""Which frames of which shots the trials are run on."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.ladder.prior import Array
 from encoder.media.frames import FrameRange
 from encoder.media.shots import Shot
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A group of pictures that is tried, and how many frames of the title it stands for."""
+    """Consecutive frames of one shot; ``keys`` are its IDR frames, counted from its own start."""
 
     frames: FrameRange
     shot: int
-    represents: int
+    keys: tuple[int, ...] = (0,)
 
 
-def choose_windows(
-    shots: Sequence[Shot], gops: Sequence[FrameRange], budget: int
-) -> tuple[Window, ...]:
-    """A stratified sample of the title's groups of pictures.
+def short_window(shots: Sequence[Shot], index: int, length: int) -> Window:
+    """Frames from a third of the way into a shot: past a fade in, before it ends.
 
-    The groups are sorted by how hard their shot is to compress and divided into strata of equal
-    duration; the middle group of each stands for it. Whole groups are taken, contiguous and as
-    they will be encoded, since skipping frames breaks inter prediction and other boundaries would
-    spend intra pictures where the encode does not.
+    Contiguous, since skipping frames would break inter prediction.
+    """
+    frames = shots[index].frames
+    length = min(length, len(frames))
+    start = frames.start + min(len(frames) // 3, len(frames) - length)
+    return Window(FrameRange(start, start + length), index)
+
+
+def whole_windows(shots: Sequence[Shot], gops: Sequence[FrameRange]) -> tuple[Window, ...]:
+    """Every shot from its first frame to its last, with IDR frames as it will be encoded."""
+    windows = []
+    starts = [gop.start for gop in gops]
+    for index, shot in enumerate(shots):
+        low, high = np.searchsorted(starts, [shot.frames.start, shot.frames.end])
+        keys = tuple(start - shot.frames.start for start in starts[low:high])
+        windows.append(Window(shot.frames, index, keys))
+    return tuple(windows)
+
+
+def representatives(standard: Array, frames: Array, most: int) -> NDArray[np.intp]:
+    """The shots that stand for all others, in the order in which they matter.
+
+    Greedy: the next is the one whose duration times squared distance of features to those chosen
+    already is greatest, the first the longest.
 
     Args:
-        shots: the title's.
-        gops: the groups of pictures that tile them.
-        budget: about how many frames to take; at least one group is taken.
-
-    Returns:
-        Windows in title order; what they represent adds up to the title's frames.
+        standard: features of each shot as deviations, shape (shots, features).
+        frames: length of each shot.
+        most: how many at the most.
     """
-    owner = _owners(shots, gops)
-    total = sum(len(gop) for gop in gops)
-    order = sorted(range(len(gops)), key=lambda i: (_hardness(shots[owner[i]]), i))
-    mean = total / len(gops)
-    strata = max(1, min(len(gops), round(budget / mean)))
-    ends = list(accumulate(len(gops[index]) for index in order))
-    chosen: dict[int, int] = {}
-    for stratum in range(strata):
-        low, high = total * stratum // strata, total * (stratum + 1) // strata
-        index = order[bisect_right(ends, (low + high) // 2)]
-        chosen[index] = chosen.get(index, 0) + high - low
-    return tuple(Window(gops[i], owner[i], chosen[i]) for i in sorted(chosen))
+    count = min(most, len(frames))
+    chosen = [int(np.argmax(frames))]
+    distance = np.sum((standard - standard[chosen[0]]) ** 2, axis=1)
+    while len(chosen) < count:
+        # Equal shots differ by nothing; then the longest of the rest is taken.
+        value = frames * (distance + 1e-6)
+        value[chosen] = -1.0
+        chosen.append(int(np.argmax(value)))
+        distance = np.minimum(distance, np.sum((standard - standard[chosen[-1]]) ** 2, axis=1))
+    return np.array(chosen, dtype=np.intp)
 
 
-def _owners(shots: Sequence[Shot], gops: Sequence[FrameRange]) -> list[int]:
-    owners = []
-    shot = 0
-    for gop in gops:
-        while gop.start >= shots[shot].frames.end:
-            shot += 1
-        owners.append(shot)
-    return owners
-
-
-def _hardness(shot: Shot) -> float:
-    # Texture that moves is what costs; the one keeps a still picture from counting as nothing.
-    return (1.0 + shot.complexity.texture) * (1.0 + shot.complexity.temporal)
+def nearest(standard: Array, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each shot the position in ``chosen`` of the one that looks most like it."""
+    best = np.zeros(len(standard), dtype=np.intp)
+    distance = np.full(len(standard), np.inf)
+    for position, index in enumerate(chosen):
+        apart = np.sum((standard - standard[index]) ** 2, axis=1)
+        closer = apart < distance
+        best[closer], distance[closer] = position, apart[closer]
+    best[chosen] = np.arange(len(chosen))
+    return best

@@ -1,106 +1,199 @@
-"""The rate-quality surface of a title: interpolation of trials, and its upper convex hull."""
+"""Rate and quality of every shot at every resolution and CRF, from beliefs or from measurements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from encoder.media.ladder import RateQualityPoint
+from encoder.ladder.prior import Array, Belief, Prior, from_logit, logit, scale_of
+from encoder.media.ladder import RateQualityPoint, Trial
 
-# VMAF saturates at both ends; on a logistic scale it is nearly straight in CRF. The margin keeps a
-# measured 100 from counting as far above 99, as it may be anything. On 24 shots' grids margins from
-# 0.5 to 8 interpolate equally well, but for titles that stay at 100 over many CRFs, where a small
-# one promised VMAF 95 at what turned out to be 89.
-_MARGIN = 5.0
-
-
-def _logit(vmaf: NDArray[np.float64]) -> NDArray[np.float64]:
-    share = (vmaf + _MARGIN) / (100.0 + 2 * _MARGIN)
-    return np.log(share / (1.0 - share))
-
-
-def _vmaf(logit: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip((100.0 + 2 * _MARGIN) / (1.0 + np.exp(-logit)) - _MARGIN, 0.0, 100.0)
+_LEAST_BITS = 64.0  # of a picture: what an encoder spends on one that skips everything
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """Rate and quality over CRF at one resolution.
+class Surfaces:
+    """The surfaces of all shots of a title.
 
-    Between trials log2(rate) and logit(VMAF) follow PCHIP, beyond them the straight line of the
-    nearest interval. Both fall with CRF: where a trial disturbs that, it is levelled.
+    ``sizes`` are the resolutions, the largest first; ``crfs`` (c) ascend. ``rates`` (shots, sizes,
+    c) are bits per second while the shot lasts and ``vmafs`` its mean VMAF; both fall with CRF.
+    ``rate_errors`` are standard deviations of the natural logarithm of the rate and
+    ``vmaf_errors`` of VMAF, of the same shape; zero where everything was measured. ``frames``
+    (shots) are the lengths.
     """
 
-    width: int
-    height: int
-    crfs: NDArray[np.float64]
-    log2_rates: NDArray[np.float64]
-    logits: NDArray[np.float64]
+    sizes: tuple[tuple[int, int], ...]
+    crfs: Array
+    frames: Array
+    rates: NDArray[np.float32]
+    vmafs: NDArray[np.float32]
+    rate_errors: NDArray[np.float32]
+    vmaf_errors: NDArray[np.float32]
 
-    def at(self, crf: float) -> RateQualityPoint:
-        """The point at a CRF."""
-        rate = 2.0 ** float(_extend(self.crfs, self.log2_rates, crf))
-        vmaf = float(_vmaf(_extend(self.crfs, self.logits, crf)))
-        return RateQualityPoint(self.width, self.height, crf, max(1, round(rate)), vmaf)
-
-    def crf_for_rate(self, bitrate: float, low: float, high: float) -> float:
-        """The CRF within bounds whose rate comes nearest to a bitrate (bits per second)."""
-        for _ in range(50):
-            middle = (low + high) / 2
-            if self.at(middle).bitrate > bitrate:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2
+    @property
+    def weights(self) -> Array:
+        """Each shot's share of the title's duration."""
+        return np.asarray(self.frames / self.frames.sum())
 
 
-def _extend(x: NDArray[np.float64], y: NDArray[np.float64], at: float) -> NDArray[np.float64]:
-    if len(x) == 1:
-        return np.asarray(y[0])
-    if at < x[0]:
-        return np.asarray(y[0] + (at - x[0]) * (y[1] - y[0]) / (x[1] - x[0]))
-    if at > x[-1]:
-        return np.asarray(y[-1] + (at - x[-1]) * (y[-1] - y[-2]) / (x[-1] - x[-2]))
-    return np.asarray(PchipInterpolator(x, y)(at))
+def crf_grid(span: tuple[float, float], step: float) -> Array:
+    """The CRFs of a surface, ends included."""
+    return np.arange(span[0], span[1] + step / 2, step)
 
 
-def fit(points: Sequence[RateQualityPoint]) -> tuple[Curve, ...]:
-    """A curve for each resolution of the points, the largest first."""
-    curves = []
-    for size in sorted({(p.width, p.height) for p in points}, reverse=True):
-        own = sorted((p for p in points if (p.width, p.height) == size), key=lambda p: p.crf)
-        rates = np.log2([float(max(1, p.bitrate)) for p in own])
-        quality = _logit(np.array([p.vmaf for p in own]))
-        curves.append(
-            Curve(
-                *size,
-                np.array([p.crf for p in own]),
-                np.minimum.accumulate(rates),
-                np.minimum.accumulate(quality),
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """From values at a prior's nodes to those at the sizes and CRFs of surfaces.
+
+    Made once for a title: ``matrix`` is (sizes x crfs, nodes).
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    crfs: Array
+    matrix: Array
+    pixels: int
+
+    @classmethod
+    def make(
+        cls,
+        prior: Prior,
+        sizes: Sequence[tuple[int, int]],
+        crfs: Array,
+        reference: tuple[int, int],
+    ) -> Projection:
+        """For reference pictures of that width and height."""
+        rows = [
+            prior.weights(scale_of(*size, max(reference)), float(crf))
+            for size in sizes
+            for crf in crfs
+        ]
+        return cls(tuple(sizes), crfs, np.array(rows), reference[0] * reference[1])
+
+    def shape(self, flat: Array) -> Array:
+        """Values of (sizes x crfs) as (sizes, crfs)."""
+        return flat.reshape(len(self.sizes), len(self.crfs))
+
+
+def from_beliefs(
+    prior: Prior,
+    beliefs: Sequence[Belief],
+    projection: Projection,
+    frames: Sequence[int],
+    groups: Sequence[int],
+    frame_rate: float,
+) -> Surfaces:
+    """Surfaces as believed.
+
+    Args:
+        prior: that the beliefs come from.
+        beliefs: one a shot; the same object where nothing else is known.
+        projection: to the sizes and CRFs wanted.
+        frames: of each shot.
+        groups: how many groups of pictures, each with an IDR picture, each shot is coded in.
+        frame_rate: frames per second.
+    """
+    n, matrix = prior.nodes, projection.matrix
+    squares = matrix.T
+    shape = (len(beliefs), len(projection.sizes), len(projection.crfs))
+    rates, vmafs = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    rate_errors, vmaf_errors = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    spreads: dict[int, tuple[Array, Array]] = {}
+    for shot, belief in enumerate(beliefs):
+        key_bits, other_bits = (
+            np.maximum(
+                _LEAST_BITS,
+                np.exp2(matrix @ belief.mean[kind * n : (kind + 1) * n]) * projection.pixels,
             )
+            for kind in (0, 1)
         )
-    return tuple(curves)
+        keys, length = groups[shot], frames[shot]
+        bits = keys * key_bits + (length - keys) * other_bits
+        quality = from_logit(matrix @ belief.mean[2 * n :])
+        rates[shot] = _falling(projection.shape(bits * frame_rate / length))
+        vmafs[shot] = _falling(projection.shape(quality))
+        # Shots without trials of their own share a covariance: projected once.
+        found = spreads.get(id(belief.covariance))
+        if found is None:
+            blocks = [
+                np.sqrt(
+                    np.maximum(
+                        0.0,
+                        np.einsum(
+                            "pi,ip->p",
+                            matrix,
+                            belief.covariance[k * n : (k + 1) * n, k * n : (k + 1) * n] @ squares,
+                        ),
+                    )
+                )
+                for k in (1, 2)
+            ]
+            found = spreads[id(belief.covariance)] = (blocks[0] * np.log(2.0), blocks[1])
+        rate_errors[shot] = projection.shape(found[0])
+        slope = (quality + 5.0) * (105.0 - quality) / 110.0
+        vmaf_errors[shot] = projection.shape(found[1] * slope)
+    widen = np.float32(prior.widening)
+    return Surfaces(
+        projection.sizes,
+        projection.crfs,
+        np.array(frames, dtype=np.float64),
+        rates,
+        vmafs,
+        rate_errors * widen,
+        vmaf_errors * widen,
+    )
 
 
-def candidates(
-    curves: Sequence[Curve], crf_range: tuple[float, float], step: float
-) -> list[RateQualityPoint]:
-    """Every resolution at every CRF of the range.
+def from_measurements(
+    trials: Sequence[Trial], crfs: Array, frames: Sequence[int], frame_rate: float
+) -> Surfaces:
+    """Surfaces through trials of every shot on all of its frames, at several CRFs a resolution.
 
-    A curve is not followed further beyond its trials than the distance of two of them.
+    Between trials log2(rate) and the logistic VMAF follow PCHIP, beyond them the straight line of
+    the nearest interval. Both fall with CRF: where a trial disturbs that, it is levelled.
+
+    Raises:
+        ValueError: when a shot was not tried at every resolution.
     """
-    points = []
-    for curve in curves:
-        margin = float(np.diff(curve.crfs).max()) if len(curve.crfs) > 1 else 0.0
-        low = max(crf_range[0], float(curve.crfs[0]) - margin)
-        high = min(crf_range[1], float(curve.crfs[-1]) + margin)
-        count = int((high - low) / step + 1e-9)
-        points += [curve.at(low + step * n) for n in range(count + 1)]
-    return points
+    order = sorted(trials, key=lambda t: (-t.width * t.height, t.width, t.shot, t.crf))
+    sizes = tuple(dict.fromkeys((t.width, t.height) for t in order))
+    shape = (len(frames), len(sizes), len(crfs))
+    rates, vmafs = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    seen = 0
+    for (width, height, shot), found in groupby(order, key=lambda t: (t.width, t.height, t.shot)):
+        own = list(found)
+        at = np.array([t.crf for t in own])
+        bits = [max(8.0, t.key_bits + t.other_bits) * frame_rate / t.frames for t in own]
+        curve = np.minimum.accumulate(np.log2(bits))
+        quality = np.minimum.accumulate(logit(np.array([t.vmaf for t in own])))
+        index = sizes.index((width, height))
+        rates[shot, index] = np.exp2(_along(at, curve, crfs))
+        vmafs[shot, index] = from_logit(_along(at, quality, crfs))
+        seen += 1
+    if seen != len(frames) * len(sizes):
+        raise ValueError("a shot was not tried at every resolution")
+    nothing = np.zeros(shape, np.float32)
+    return Surfaces(sizes, crfs, np.array(frames, dtype=np.float64), rates, vmafs, nothing, nothing)
+
+
+def _along(x: Array, y: Array, at: Array) -> Array:
+    if len(x) == 1:
+        # Nothing is known of the slope; six steps of CRF halve the rate, about.
+        return np.asarray(y[0] - (at - x[0]) / 6.0)
+    inside = np.asarray(PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])))
+    low = (y[1] - y[0]) / (x[1] - x[0])
+    high = (y[-1] - y[-2]) / (x[-1] - x[-2])
+    beyond = np.minimum(at - x[0], 0) * low + np.maximum(at - x[-1], 0) * high
+    return np.asarray(inside + beyond)
+
+
+def _falling(values: Array) -> Array:
+    """Values that never rise along the last axis."""
+    return np.asarray(np.minimum.accumulate(values, axis=-1))
 
 
 def upper_hull(points: Sequence[RateQualityPoint]) -> tuple[RateQualityPoint, ...]:

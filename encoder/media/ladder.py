@@ -10,7 +10,8 @@ from fractions import Fraction
 class RateQualityPoint:
     """What a quality setting costs and gives at a resolution.
 
-    ``bitrate`` is in bits per second, ``vmaf`` the mean at the master's display resolution.
+    ``bitrate`` is in bits per second, ``vmaf`` the mean at the master's display resolution. ``crf``
+    is the mean over the frames where it differs from shot to shot.
     """
 
     width: int
@@ -21,11 +22,49 @@ class RateQualityPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A measured encode of consecutive frames of one shot.
+
+    ``start`` is the first frame, in the title; ``key_bits`` are the bits of its ``key_frames`` IDR
+    pictures, ``other_bits`` those of all others; ``vmaf`` is the mean at the master's display
+    resolution.
+    """
+
+    shot: int
+    start: int
+    frames: int
+    width: int
+    height: int
+    crf: float
+    key_frames: int
+    key_bits: int
+    other_bits: int
+    vmaf: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a value lies with a probability of 80%."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
-    """What a rung is predicted to deliver: bits per second and mean VMAF."""
+    """What a rung is predicted to deliver.
+
+    ``average_bitrate`` and ``peak_bitrate`` (of the hardest segment) in bits per second, ``vmaf``
+    the mean over the title, each with the interval it is expected in; an interval of no width where
+    all was measured. ``slope`` is what one more bit buys, in VMAF per Mb/s, the same in every shot.
+    """
 
     average_bitrate: int
     vmaf: float
+    average_bitrate_interval: Interval
+    vmaf_interval: Interval
+    peak_bitrate: int
+    slope: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +106,9 @@ class Savings:
 class Ladder:
     """The decision: rungs from the best to the cheapest, and the evidence.
 
-    ``trials`` are the measured points, ``hull`` the upper convex hull of their interpolation, from
-    the cheapest up. Both are empty for a fixed policy that was applied without trials.
+    ``trials`` are the measured encodes of parts of shots. ``curves`` are what the title costs and
+    reaches at each resolution when every bit is spent where it buys most, ``hull`` their upper
+    convex hull, from the cheapest up. All are empty for a fixed policy.
     """
 
     policy: str
@@ -77,7 +117,8 @@ class Ladder:
     preset: str
     frame_rate: Fraction
     rungs: tuple[Rung, ...]
-    trials: tuple[RateQualityPoint, ...]
+    trials: tuple[Trial, ...]
+    curves: tuple[RateQualityPoint, ...]
     hull: tuple[RateQualityPoint, ...]
     vmaf_model: str
     savings: Savings | None

@@ -57,9 +57,10 @@ class Policy:
     among them when it lies within. Bitrates are in bits per second, ``top_vmaf`` is the quality the
     best rung aims at and never exceeds by choice, ``floor_vmaf`` the quality below which no further
     rung is added once the rate is under ``comfort_bitrate``. ``peak_over_average`` bounds the
-    buffer model's rate over the expected average; ``buffer_seconds`` its size at that rate.
-    With an ``audience`` rungs go where its viewers are: the quality that it is expected to receive
-    is what counts.
+    buffer model's rate over the expected average; ``buffer_seconds`` its size at that rate. No shot
+    is meant to look more than ``shot_floor`` VMAF worse than the title's mean, as far as its peak
+    allows. With an ``audience`` rungs go where its viewers are: the quality that it is expected to
+    receive is what counts.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Policy:
     max_bitrate: int
     min_bitrate: int
     comfort_bitrate: int
+    shot_floor: float
     max_rungs: int
     spacing: Spacing
     peak_over_average: float

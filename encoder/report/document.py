@@ -6,7 +6,7 @@ null: the document never holds NaN or Infinity.
 
 from __future__ import annotations
 
-from encoder.media.ladder import Ladder, Rung, Savings
+from encoder.media.ladder import Interval, Ladder, Rung, Savings, Trial
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.renditions import AudioRendition, Rendition
@@ -88,8 +88,34 @@ def _rung(rung: Rung) -> Plain:
         "buffer_bits": rung.buffer_bits,
         "expected": None
         if expected is None
-        else {"average_bitrate": expected.average_bitrate, "vmaf": number(expected.vmaf)},
+        else {
+            "average_bitrate": expected.average_bitrate,
+            "average_bitrate_interval": _interval(expected.average_bitrate_interval),
+            "peak_bitrate": expected.peak_bitrate,
+            "vmaf": number(expected.vmaf),
+            "vmaf_interval": _interval(expected.vmaf_interval),
+            "slope": number(expected.slope),
+        },
         "why": rung.why,
+    }
+
+
+def _interval(interval: Interval) -> Plain:
+    return {"low": number(interval.low), "high": number(interval.high)}
+
+
+def _trial(trial: Trial) -> Plain:
+    return {
+        "shot": trial.shot,
+        "start": trial.start,
+        "frames": trial.frames,
+        "width": trial.width,
+        "height": trial.height,
+        "crf": number(trial.crf),
+        "key_frames": trial.key_frames,
+        "key_bits": trial.key_bits,
+        "other_bits": trial.other_bits,
+        "vmaf": number(trial.vmaf),
     }
 
 
@@ -102,7 +128,8 @@ def _ladder(ladder: Ladder) -> Plain:
         "frame_rate": fraction_text(ladder.frame_rate),
         "vmaf_model": ladder.vmaf_model,
         "rungs": [_rung(rung) for rung in ladder.rungs],
-        "trials": rate_quality(ladder.trials),
+        "trials": [_trial(one) for one in ladder.trials],
+        "curves": rate_quality(ladder.curves),
         "hull": rate_quality(ladder.hull),
         "notes": list(ladder.notes),
     }

@@ -58,7 +58,7 @@ def ladder_plot(ladder: Ladder, *, measured: Sequence[Measured] = ()) -> Figure:
             markersize=3.6,
             alpha=0.9,
             zorder=2,
-            label=f"trials {text.short_resolution(line.width, line.height)}",
+            label=f"{text.short_resolution(line.width, line.height)}",
         )
     if picture.hull:
         rates, vmafs = zip(*picture.hull, strict=True)

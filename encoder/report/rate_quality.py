@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The trials at one resolution, from the cheapest up."""
+    """What the title costs and reaches at one resolution, from the cheapest up."""
 
     width: int
     height: int
@@ -69,12 +69,12 @@ class RateQuality:
 
 def rate_quality(ladder: Ladder, measured: Sequence[Measured] = ()) -> RateQuality:
     """The picture of a ladder, with delivered points where ``measured`` has them."""
-    sizes = {(p.width, p.height) for p in ladder.trials} | {
+    sizes = {(p.width, p.height) for p in ladder.curves} | {
         (r.width, r.height) for r in ladder.rungs
     }
     colours = resolution_colours(sizes)
     by_size: dict[tuple[int, int], list[RateQualityPoint]] = {}
-    for point in ladder.trials:
+    for point in ladder.curves:
         by_size.setdefault((point.width, point.height), []).append(point)
     lines = tuple(
         Line(*size, colours[size], tuple(sorted(by_size[size], key=lambda p: (p.bitrate, p.vmaf))))
@@ -96,7 +96,7 @@ def rate_quality(ladder: Ladder, measured: Sequence[Measured] = ()) -> RateQuali
     )
     reference = ladder.savings.reference_points if ladder.savings else ()
     every = [
-        *((float(p.bitrate), p.vmaf) for p in (*ladder.trials, *reference)),
+        *((float(p.bitrate), p.vmaf) for p in (*ladder.curves, *reference)),
         *(at for mark in marks for at in (mark.expected, mark.delivered) if at),
     ]
     rates = log_range([rate for rate, _ in every])

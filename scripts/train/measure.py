@@ -52,7 +52,7 @@ from encoder.ffmpeg.locate import Ffmpeg, locate
 from encoder.ladder.decide import VMAF_MODEL
 from encoder.ladder.geometry import even
 from encoder.ladder.sample import Window
-from encoder.ladder.trials import TrialSettings, extract_sample, run_trials
+from encoder.ladder.trials import Encode, TrialSettings, extract_sample, run_trials
 from encoder.media.conform import Conform, Filter
 from encoder.media.frames import FrameRange
 from encoder.media.master import Master
@@ -163,7 +163,7 @@ def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> 
         part.mkdir()
         start = len(frames) // 3
         short = FrameRange(start, start + SHORT_FRAMES)
-        window = Window(short, 0, len(short))
+        window = Window(short, 0)
         sample = extract_sample(ffmpeg, pictures.master, pictures.conform, [window], part)
         shorter = replace(pictures, master=replace(pictures.master, path=sample), frames=len(short))
         found = analyze(ffmpeg, pictures.master, pictures.conform)
@@ -206,7 +206,7 @@ def _extract(
         scale = Filter("scale", (str(width), str(height)), (("flags", "lanczos+accurate_rnd"),))
         filters = (*conform.filters, scale, Filter("setsar", ("1",)))
         conform = replace(conform, filters=filters, width=width, height=height)
-    window = Window(frames, 0, len(frames))
+    window = Window(frames, 0)
     sample = extract_sample(ffmpeg, clip.master, conform, [window], folder)
     # They are reference pictures already: nothing is left to be conformed.
     as_it_is = replace(conform, stream_index=0, input_options=(), filters=())
@@ -240,38 +240,32 @@ def _grid(
         threads=os.cpu_count() or 1,
         jobs=1,
     )
-    windows = [Window(FrameRange(0, pictures.frames), 0, pictures.frames)]
+    windows = [Window(FrameRange(0, pictures.frames), 0)]
     trials = run_trials(
         ffmpeg,
         pictures.master.path,
         pictures.conform,
         windows,
         codec,
-        [(width, height, crfs) for width, height in sizes],
+        [Encode(width, height, (0,), (crf,)) for width, height in sizes for crf in crfs],
         settings,
         folder,
     )
-    found = {(t.width, t.height, t.crf): (t.bits[0], t.vmaf[0]) for t in trials}
+    found = {(t.width, t.height, t.crf): t for t in trials}
     rows: dict[str, list[list[float]]] = {"idr": [], "rest": [], "vmaf": []}
     for width, height in sizes:
-        bits, vmaf = zip(*(found[width, height, crf] for crf in crfs), strict=True)
-        first = [_first_packet(folder, width, height, crf) for crf in crfs]
-        rows["idr"].append([float(b) for b in first])
-        rows["rest"].append([float(a - b) for a, b in zip(bits, first, strict=True)])
-        rows["vmaf"].append([round(v, 4) for v in vmaf])
-    return {"frames": pictures.frames, "every": every, **rows}
-
-
-def _first_packet(folder: Path, width: int, height: int, crf: float) -> int:
-    """Bits of the first packet: the trials' logs have one line of bytes a packet."""
-    logs = list(folder.glob(f"{width}x{height}-*-{crf:g}.size"))
-    if len(logs) != 1:
-        raise MeasureError(
-            "A trial's packets cannot be told",
-            where=f"{width}x{height} at CRF {crf:g}",
-            why=f"{len(logs)} logs of them where there should be one",
+        own = [found[width, height, crf] for crf in crfs]
+        # Of a slow rate the forty frames hold a second IDR picture: the mean stands for one.
+        first = [round(one.key_bits / one.key_frames) for one in own]
+        rows["idr"].append([float(bits) for bits in first])
+        rows["rest"].append(
+            [
+                float(one.key_bits + one.other_bits - bits)
+                for one, bits in zip(own, first, strict=True)
+            ]
         )
-    return int(logs[0].read_text().split()[0]) * 8
+        rows["vmaf"].append([round(one.vmaf, 4) for one in own])
+    return {"frames": pictures.frames, "every": every, **rows}
 
 
 def _cpu() -> float:

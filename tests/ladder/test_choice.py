@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoder.codecs import codec_named
 from encoder.ladder.choose import choose_rungs
-from encoder.ladder.decide import refinement, spread
+from encoder.ladder.evidence import spread
 from encoder.ladder.policy import load_policy
-from encoder.ladder.surface import candidates, fit, near_hull, upper_hull
-from encoder.media.ladder import RateQualityPoint
+from encoder.ladder.surface import Surfaces, crf_grid, from_measurements, near_hull, upper_hull
+from encoder.ladder.sweep import Limits, sweep
+from encoder.media.ladder import RateQualityPoint, Trial
 
 POLICY = load_policy("per-title")
 CRFS = (18.0, 24.0, 30.0, 36.0)
@@ -26,16 +26,29 @@ def point(rate: int, vmaf: float, height: int = 720, crf: float = 23.0) -> RateQ
     return RateQualityPoint(height * 16 // 9, height, crf, rate, vmaf)
 
 
-def title(hardness: float) -> list[RateQualityPoint]:
-    """Trials of a made-up title: rate halves every six CRF, quality falls with size and CRF."""
-    points = []
-    for height in (720, 540, 360, 234):
-        share = (height / 720) ** 1.5
-        for crf in CRFS:
-            rate = hardness * 4e6 * share * 2 ** (-(crf - 18) / 6)
-            vmaf = 100 / (1 + math.exp((crf - 44) / 6)) * (1 - 0.35 * (1 - share))
-            points.append(RateQualityPoint(height * 16 // 9, height, crf, round(rate), vmaf))
-    return points
+def tried(shot: int, width: int, height: int, crf: float, rate: float, vmaf: float) -> Trial:
+    """A trial of a shot of 50 frames at 25 a second."""
+    return Trial(
+        shot, 50 * shot, 50, width, height, crf, 1, round(rate / 2), round(rate * 1.5), vmaf
+    )
+
+
+def title(*hardness: float, grid: np.ndarray | None = None) -> Surfaces:
+    """A made-up title: rate halves every six CRF, quality falls with size, CRF and hardness."""
+    trials = []
+    for shot, hard in enumerate(hardness):
+        for height in (720, 540, 360, 234):
+            share = (height / 720) ** 1.5
+            for crf in CRFS:
+                rate = hard * 4e6 * share * 2 ** (-(crf - 18) / 6)
+                vmaf = 100 / (1 + math.exp((crf - 44 + hard) / 6)) * (1 - 0.35 * (1 - share))
+                trials.append(tried(shot, height * 16 // 9, height, crf, rate, vmaf))
+    crfs = crf_grid((14.0, 44.0), 0.5) if grid is None else grid
+    return from_measurements(trials, crfs, [50] * len(hardness), 25.0)
+
+
+def hull_of(surfaces: Surfaces) -> tuple[RateQualityPoint, ...]:
+    return upper_hull([p for curve in sweep(surfaces, Limits(2.0, 20.0)) for p in curve])
 
 
 points = st.lists(
@@ -105,28 +118,8 @@ def test_rungs_fall_strictly_and_keep_the_caps(found: list[RateQualityPoint]) ->
         assert chosen[0].bitrate <= POLICY.max_bitrate
 
 
-def test_trials_are_met_exactly_by_their_curves() -> None:
-    trials = title(1.0)
-    curves = {(c.width, c.height): c for c in fit(trials)}
-    for trial in trials:
-        again = curves[trial.width, trial.height].at(trial.crf)
-        assert again.bitrate == pytest.approx(trial.bitrate, rel=1e-6)
-        assert again.vmaf == pytest.approx(trial.vmaf, abs=1e-6)
-
-
-@given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 100)), min_size=4, max_size=4))
-def test_curves_never_rise_with_crf(values: list[tuple[int, float]]) -> None:
-    trials = [point(rate, vmaf, 720, crf) for crf, (rate, vmaf) in zip(CRFS, values, strict=True)]
-    (curve,) = fit(trials)
-    found = [curve.at(crf) for crf in np.arange(14, 44.5, 0.5)]
-    assert all(math.isfinite(p.vmaf) and 0 <= p.vmaf <= 100 and p.bitrate >= 1 for p in found)
-    for one, other in itertools.pairwise(found):
-        assert other.bitrate <= one.bitrate
-        assert other.vmaf <= one.vmaf + 1e-9
-
-
 def test_a_title_gets_its_top_quality_and_no_more() -> None:
-    hull = upper_hull(candidates(fit(title(1.0)), (14.0, 44.0), 0.5))
+    hull = hull_of(title(1.0))
     chosen = choose_rungs(hull, POLICY)
     assert POLICY.top_vmaf <= chosen[0].point.vmaf < POLICY.top_vmaf + 1.5
     cheaper = [p for p in hull if p.bitrate < chosen[0].point.bitrate]
@@ -134,10 +127,7 @@ def test_a_title_gets_its_top_quality_and_no_more() -> None:
 
 
 def test_easy_titles_get_fewer_rungs() -> None:
-    counts = [
-        len(choose_rungs(upper_hull(candidates(fit(title(h)), (14.0, 44.0), 0.5)), POLICY))
-        for h in (2.0, 0.3, 0.03)
-    ]
+    counts = [len(choose_rungs(hull_of(title(h)), POLICY)) for h in (2.0, 0.3, 0.03)]
     assert counts[0] > counts[1] > counts[2]
 
 
@@ -148,51 +138,34 @@ def test_a_cap_below_the_hull_gives_one_rung() -> None:
     assert "above" in only.why
 
 
-def test_crf_for_rate_inverts_the_curve() -> None:
-    curve = fit(title(1.0))[0]
-    for wanted in (300_000, 1_000_000, 3_000_000):
-        crf = curve.crf_for_rate(wanted, 14.0, 44.0)
-        assert curve.at(crf).bitrate == pytest.approx(wanted, rel=1e-3)
-
-
 @pytest.mark.parametrize(("count", "expected"), [(2, (19, 37)), (3, (19, 28, 37))])
-def test_trials_are_spread_over_their_span(count: int, expected: tuple[float, ...]) -> None:
+def test_crfs_are_spread_over_their_span(count: int, expected: tuple[float, ...]) -> None:
     assert spread((19.0, 37.0), count) == expected
 
 
-def saturated(crf: float) -> float:
-    """VMAF of a title that is flawless down to a CRF and then falls: what fools interpolation."""
-    return min(100.0, 100.0 - 2.3 * (crf - 28.0))
+def test_trials_are_met_exactly_by_their_surfaces() -> None:
+    met = title(1.0, grid=np.array(CRFS))
+    for column, crf in enumerate(CRFS):
+        assert met.rates[0, 0, column] == pytest.approx(4e6 * 2 ** (-(crf - 18) / 6), rel=1e-4)
+        assert met.vmafs[0, 0, column] == pytest.approx(
+            100 / (1 + math.exp((crf - 43) / 6)), abs=1e-3
+        )
 
 
-def test_refinement_tries_the_rungs_that_interpolation_only_guesses() -> None:
-    def trial(crf: float) -> RateQualityPoint:
-        return RateQualityPoint(1280, 720, crf, round(8e6 * 2 ** (-(crf - 19) / 5)), saturated(crf))
-
-    codec = codec_named("h264")
-    trials = [trial(crf) for crf in (19.0, 28.0, 37.0)]
-
-    def error() -> float:
-        top = choose_rungs(upper_hull(candidates(fit(trials), (14.0, 44.0), 0.5)), POLICY)[0].point
-        return abs(top.vmaf - saturated(top.crf))
-
-    assert error() > 3
-    for _ in range(2):
-        ((width, height, crfs),) = refinement(trials, POLICY, codec, 1)
-        assert (width, height) == (1280, 720)
-        trials += [trial(crf) for crf in crfs]
-    assert error() < 1
+@given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 100)), min_size=4, max_size=4))
+def test_surfaces_never_rise_with_crf(values: list[tuple[int, float]]) -> None:
+    trials = [
+        tried(0, 1280, 720, crf, rate, vmaf) for crf, (rate, vmaf) in zip(CRFS, values, strict=True)
+    ]
+    found = from_measurements(trials, crf_grid((14.0, 44.0), 0.5), [50], 25.0)
+    assert np.isfinite(found.rates).all()
+    assert (found.rates > 0).all()
+    assert ((found.vmafs >= 0) & (found.vmafs <= 100)).all()
+    assert (np.diff(found.rates) <= 0).all()
+    assert (np.diff(found.vmafs) <= 1e-4).all()
 
 
-def test_what_was_tried_is_not_tried_again() -> None:
-    codec = codec_named("h264")
-    trials = title(1.0)
-    for _ in range(30):
-        plan = refinement(trials, POLICY, codec, 20)
-        for width, height, crfs in plan:
-            curve = next(c for c in fit(trials) if c.height == height)
-            trials += [curve.at(crf) for crf in crfs]
-            assert width == curve.width
-        if not plan:
-            break
-    assert refinement(trials, POLICY, codec, 20) == []
+def test_a_shot_that_was_not_tried_everywhere_is_no_surface() -> None:
+    trials = [tried(0, 1280, 720, 20.0, 1e6, 90.0), tried(1, 640, 360, 20.0, 1e6, 90.0)]
+    with pytest.raises(ValueError, match="not tried"):
+        from_measurements(trials, crf_grid((14.0, 44.0), 0.5), [50, 50], 25.0)

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from encoder.media.colour import BT709, Colour, Hdr
 from encoder.media.conform import Conform, Filter
 from encoder.media.frames import FrameRange
-from encoder.media.ladder import Expected, Ladder, RateQualityPoint, Rung, Savings
+from encoder.media.ladder import (
+    Expected,
+    Interval,
+    Ladder,
+    RateQualityPoint,
+    Rung,
+    Savings,
+    Trial,
+)
 from encoder.media.master import AudioStream, Chapter, Master, TextStream, VideoStream
 from encoder.media.package import Package, PackagedTrack
 from encoder.media.renditions import AudioRendition, Loudness, Rendition, RenditionSet
@@ -167,8 +175,12 @@ def upper_hull(points: Sequence[RateQualityPoint]) -> tuple[RateQualityPoint, ..
     return tuple(hull)
 
 
-TRIALS = _trials(SIZES)
-HULL = upper_hull(TRIALS)
+CURVES = _trials(SIZES)
+HULL = upper_hull(CURVES)
+TRIALS = tuple(
+    Trial(i % 3, 40 * (i % 3), 12, p.width, p.height, p.crf, 1, 60_000, p.bitrate // 3, p.vmaf)
+    for i, p in enumerate(CURVES)
+)
 
 
 def vmaf_at(bitrate: int) -> float:
@@ -199,7 +211,14 @@ def ladder(
             target_bitrate=None,
             max_bitrate=rate * 3 // 2,
             buffer_bits=rate * 3,
-            expected=Expected(rate, vmaf_at(rate)),
+            expected=Expected(
+                rate,
+                vmaf_at(rate),
+                Interval(round(rate * 0.95), round(rate * 1.05)),
+                Interval(vmaf_at(rate) - 0.8, vmaf_at(rate) + 0.8),
+                round(rate * 1.3),
+                2.5 / (i + 1),
+            ),
             why="the cheapest point that reaches VMAF 95"
             if i == 0
             else "about one visible step down: VMAF 6.1 less",
@@ -227,6 +246,7 @@ def ladder(
         frame_rate=RATE,
         rungs=chosen,
         trials=measured,
+        curves=CURVES if trials else (),
         hull=HULL if trials else (),
         vmaf_model=MODEL,
         savings=Savings("apple-hls", -24.31, reference) if savings else None,
@@ -469,5 +489,5 @@ def without_expectations(data: ReportData) -> ReportData:
     rungs = tuple(
         replace(r, expected=None, crf_per_shot=(), target_bitrate=4_000_000) for r in chosen.rungs
     )
-    bare = replace(chosen, rungs=rungs, trials=(), hull=(), savings=None)
+    bare = replace(chosen, rungs=rungs, trials=(), curves=(), hull=(), savings=None)
     return replace(data, result=replace(data.result, ladder=bare))

@@ -18,7 +18,7 @@ from encoder.report import view
 from encoder.report.plot import ladder_plot, save_ladder_plot
 from encoder.report.rate_quality import rate_quality
 
-from .factory import HULL, RUNGS, TRIALS, ladder, report_data, without_expectations
+from .factory import CURVES, HULL, RUNGS, ladder, report_data, without_expectations
 
 TWELVE = tuple((i // 3, 9_000_000 - 720_000 * i) for i in range(12))
 FIXED = without_expectations(report_data()).result.ladder
@@ -79,7 +79,7 @@ def test_everything_is_in_the_picture() -> None:
     axes = ladder_plot(chosen, measured=view.measured(report_data().result)).axes[0]
     handles, names = axes.get_legend_handles_labels()
     assert names == [
-        *(f"trials {height}p" for height in (1080, 720, 540, 360, 234)),
+        *(f"{height}p" for height in (1080, 720, 540, 360, 234)),
         "upper hull",
         "fixed: apple-hls",
         "chosen rung",
@@ -88,15 +88,15 @@ def test_everything_is_in_the_picture() -> None:
     by_name = dict(zip(names, handles, strict=True))
     drawn = set()
     for name, handle in by_name.items():
-        if name.startswith("trials"):
+        if name.endswith("p"):
             drawn |= {(float(x), float(y)) for x, y in zip(*handle.get_data(), strict=True)}
-    assert drawn == {(float(p.bitrate), p.vmaf) for p in TRIALS}
+    assert drawn == {(float(p.bitrate), p.vmaf) for p in CURVES}
     assert len(by_name["upper hull"].get_xdata()) == len(HULL)
     assert len(by_name["fixed: apple-hls"].get_xdata()) == 7
     offsets = by_name["chosen rung"].get_offsets()
     assert [int(x) for x, _ in offsets] == [rate for _, rate in RUNGS]
     assert len(by_name["delivered"].get_offsets()) == len(RUNGS)
-    colours = [by_name[n].get_color() for n in names if n.startswith("trials")]
+    colours = [by_name[n].get_color() for n in names if n.endswith("p")]
     assert len(set(colours)) == 5
 
 
