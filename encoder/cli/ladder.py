@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -35,6 +39,7 @@ from encoder.errors import UsageError
     metavar="FILE",
     help="Draw trials, hull, rungs and the fixed ladder: a .png or .svg file.",
 )
+@click.option("--explain", "explained", is_flag=True, help="Say of each rung why it is this one.")
 @json_option
 @common_options
 def command(
@@ -44,6 +49,7 @@ def command(
     preset: str | None,
     effort: str,
     plot: Path | None,
+    explained: bool,
     as_json: bool,
     common: Common,
 ) -> None:
@@ -52,24 +58,55 @@ def command(
     \b
     encoder ladder master.mov
     encoder ladder master.mov --policy data-saver --plot ladder.svg
+    encoder ladder master.mov --explain
     encoder ladder master.mov --json > ladder.json
+
+    Ctrl-C ends the search for a better decision: what is known by then decides. A second one
+    interrupts.
     """
-    from encoder.cli.tables import print_ladder
-    from encoder.report.verbs import ladder_document
+    from encoder.cli.tables import print_explanations, print_ladder
+    from encoder.ladder.explain import explain
+    from encoder.report.verbs import explanation_document, ladder_document
 
     policy = load(policy_name, codec, preset)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise UsageError("A plot is a .png or .svg file", where=str(plot))
-    with pipeline(common) as steps:
+    with pipeline(common) as steps, asked_to_stop() as stop:
         found = steps.master(master)
         conform = steps.conform(found, policy)
         analysis = steps.analysis(found, conform)
-        decided = steps.ladder(found, conform, analysis, policy, effort)  # type: ignore[arg-type]
+        decided = steps.ladder(found, conform, analysis, policy, effort, stop)  # type: ignore[arg-type]
     if plot is not None:
         from encoder.report.plot import save_ladder_plot
 
         save_ladder_plot(decided, plot)
-    if as_json:
+    if explained:
+        explanations = explain(decided, analysis.shots)
+        if as_json:
+            say_json(explanation_document(explanations))
+        else:
+            print_ladder(decided)
+            print_explanations(explanations)
+    elif as_json:
         say_json(ladder_document(decided))
     else:
         print_ladder(decided)
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether somebody pressed Ctrl-C since; a second time interrupts as ever."""
+    asked = False
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+        click.echo("deciding by what is known; Ctrl-C again interrupts", err=True)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -18,7 +18,7 @@ from encoder.errors import printable
 if TYPE_CHECKING:
     from encoder.engine.doctor import Finding
     from encoder.engine.plan import PlannedStage
-    from encoder.media.ladder import Ladder
+    from encoder.media.ladder import Expected, Explanation, Ladder
     from encoder.media.package import Package
     from encoder.media.renditions import RenditionSet
     from encoder.media.shots import Analysis
@@ -208,7 +208,7 @@ def print_ladder(ladder: Ladder) -> None:
             f"{rung.width}x{rung.height}",
             crf,
             bitrate(rung.expected.average_bitrate if rung.expected else rung.target_bitrate),
-            f"{rung.expected.vmaf:.1f}" if rung.expected else "-",
+            _expected_vmaf(rung.expected),
             bitrate(rung.max_bitrate),
             rung.why,
         )
@@ -221,9 +221,24 @@ def print_ladder(ladder: Ladder) -> None:
         out.print(
             line(
                 f"{abs(savings.bd_rate_vmaf):.1f}% {word} bits than {savings.reference_policy} at "
-                "equal VMAF (BD-rate of the trials)"
+                "equal VMAF (expected BD-rate)"
             )
         )
+
+
+def _expected_vmaf(expected: Expected | None) -> str:
+    if expected is None:
+        return "-"
+    margin = (expected.vmaf_interval.high - expected.vmaf_interval.low) / 2
+    return f"{expected.vmaf:.1f} ±{margin:.1f}" if margin >= 0.05 else f"{expected.vmaf:.1f}"
+
+
+def print_explanations(explanations: Sequence[Explanation]) -> None:
+    """Why each rung is as it is, in sentences."""
+    out = console()
+    for one in explanations:
+        out.print(line(f"{one.rung}: {' '.join(one.sentences)}"))
+        out.print()
 
 
 def print_renditions(renditions: RenditionSet, output: Path) -> None:

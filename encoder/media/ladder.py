@@ -123,3 +123,30 @@ class Ladder:
     vmaf_model: str
     savings: Savings | None
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What another resolution would reach for the bits of a rung: mean VMAF.
+
+    None where that resolution cannot be made to cost so little, or so much.
+    """
+
+    width: int
+    height: int
+    vmaf: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rung is as it is.
+
+    ``alternatives`` are the other resolutions at the same bits; ``better`` and ``cheaper`` the
+    points of the same resolution about two VMAF up and down; ``sentences`` say it for people.
+    """
+
+    rung: str
+    alternatives: tuple[Alternative, ...]
+    better: RateQualityPoint | None
+    cheaper: RateQualityPoint | None
+    sentences: tuple[str, ...]

@@ -6,8 +6,10 @@ everything else is spelled as in the ingest's document.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from encoder.media.conform import Conform
-from encoder.media.ladder import Ladder
+from encoder.media.ladder import Explanation, Ladder
 from encoder.media.master import AudioStream, Master, TextStream, VideoStream
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
@@ -28,6 +30,7 @@ from encoder.report.plain import Plain, seconds
 PROBE_SCHEMA = "encoder.probe/1"
 ANALYSIS_SCHEMA = "encoder.analysis/1"
 LADDER_SCHEMA = "encoder.ladder/1"
+EXPLANATION_SCHEMA = "encoder.explanation/1"
 RENDITIONS_SCHEMA = "encoder.renditions/1"
 PACKAGE_SCHEMA = "encoder.package/1"
 
@@ -103,6 +106,11 @@ def analysis_document(analysis: Analysis) -> Plain:
 def ladder_document(ladder: Ladder) -> Plain:
     """A ladder, from which the same ladder can be read back."""
     return {"schema": LADDER_SCHEMA, **to_plain(ladder)}
+
+
+def explanation_document(explanations: Sequence[Explanation]) -> Plain:
+    """Why each rung is as it is."""
+    return {"schema": EXPLANATION_SCHEMA, "rungs": to_plain(tuple(explanations))}
 
 
 def renditions_document(renditions: RenditionSet) -> Plain:

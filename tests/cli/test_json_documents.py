@@ -30,6 +30,7 @@ from encoder.engine.publish import published_document
 from encoder.engine.store import Store
 from encoder.errors import ExitCode, UsageError
 from encoder.ladder.compare import compare_ladders
+from encoder.ladder.explain import explain
 from encoder.media.audience import Audience
 from encoder.media.comparison import Comparison
 from encoder.media.conform import Conform
@@ -44,6 +45,7 @@ from encoder.report.regression import baseline_document, regression_document
 from encoder.report.score_sheet import sheet_document
 from encoder.report.verbs import (
     analysis_document,
+    explanation_document,
     ladder_document,
     package_document,
     probe_document,
@@ -180,6 +182,7 @@ DOCUMENTS: tuple[Plain, ...] = (
     analysis_document(RESULT.analysis),
     ladder_document(RESULT.ladder),
     ladder_document(FIXED.ladder),
+    explanation_document(explain(RESULT.ladder, RESULT.analysis.shots)),
     comparison_document(comparison(ANCHOR, TEST, WORLD)),
     comparison_document(comparison(ANCHOR[:1], TEST[:1], None)),
     comparison_document(comparison(ANCHOR[:2], ANCHOR[2:], None)),
