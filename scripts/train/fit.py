@@ -29,9 +29,10 @@ from encoder.media.shots import Complexity
 from encoder.score.bd import bd_rate
 
 Array = NDArray[np.float64]
-# Dimensions of the plane that surfaces lie near; what is left counts as independent.
-_DIMENSIONS = 10
-_RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+# How far surfaces are smooth (octaves of scale, steps of CRF), and how much that counts beside what
+# the examples show.
+_SMOOTH_OCTAVES, _SMOOTH_CRFS, _SMOOTH_SHARE = 1.2, 12.0, 0.3
+_RIDGES = (10.0, 30.0, 100.0)
 # Below that a shot of 40 frames has more than one IDR picture.
 _LEAST_FRAME_RATE = 20.0
 _LIMITS = Limits(peak_over_average=1e9, floor=100.0)
@@ -109,9 +110,9 @@ def fit(
         centre=centre,
         spread=spread,
         coefficients=coefficients,
-        covariance=_shrunk(residuals),
+        covariance=_shrunk(residuals, scales, crfs),
         window_mean=windows.mean(axis=0),
-        window_covariance=_shrunk(windows - windows.mean(axis=0)),
+        window_covariance=_shrunk(windows - windows.mean(axis=0), scales, crfs),
         alike=0.0,
         widening=1.0,
     )
@@ -127,14 +128,22 @@ def _ridge(x: Array, y: Array, ridge: float) -> tuple[Array, Array, Array]:
     return coefficients, design @ coefficients, np.minimum(leverage, 0.9)
 
 
-def _shrunk(residuals: Array) -> Array:
-    """A covariance of few dimensions and independent rests."""
+def _shrunk(residuals: Array, scales: Array, crfs: Array) -> Array:
+    """A covariance between that of the residuals and one that knows only that surfaces are smooth.
+
+    Of few examples the former has too few dimensions: it would be sure of what it has never seen.
+    """
     raw = residuals.T @ residuals / len(residuals)
-    values, vectors = np.linalg.eigh(raw)
-    kept = min(_DIMENSIONS, max(1, len(residuals) // 3))
-    low = (vectors[:, -kept:] * values[-kept:]) @ vectors[:, -kept:].T
-    rest = np.maximum(np.diag(raw) - np.diag(low), 0.0) + 1e-4
-    return np.asarray(low + np.diag(rest))
+    nodes = len(scales) * len(crfs)
+    kinds = len(raw) // nodes
+    x = np.repeat(np.log2(scales), len(crfs)) / _SMOOTH_OCTAVES
+    y = np.tile(crfs, len(scales)) / _SMOOTH_CRFS
+    near = np.exp(-0.5 * ((x[:, None] - x) ** 2 + (y[:, None] - y) ** 2))
+    blocks = raw.reshape(kinds, nodes, kinds, nodes)
+    shared = np.einsum("inkn->ik", blocks) / nodes
+    smooth = np.einsum("ik,nm->inkm", shared, near).reshape(raw.shape)
+    mixed = (1 - _SMOOTH_SHARE) * raw + _SMOOTH_SHARE * smooth
+    return np.asarray(mixed + 1e-5 * np.eye(len(raw)))
 
 
 def choose_ridge(
