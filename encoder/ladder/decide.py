@@ -12,7 +12,6 @@ from encoder.ladder.choose import Choice, choose_rungs
 from encoder.ladder.evidence import surfaces
 from encoder.ladder.forecast import Forecast, forecast
 from encoder.ladder.geometry import fit_box
-from encoder.ladder.placement import place_rungs
 from encoder.ladder.surface import Surfaces, near_hull, upper_hull
 from encoder.ladder.sweep import Limits, TitlePoint, sweep
 from encoder.media.conform import Conform
@@ -69,12 +68,7 @@ def decide_ladder(
         for point in selectable
         if isinstance(point, TitlePoint)
     }
-    wanted = (
-        choose_rungs(selectable, policy)
-        if policy.audience is None
-        else place_rungs(selectable, policy.audience, policy)
-    )
-    choices = _apart(wanted, forecasts)
+    choices = _apart(choose_rungs(selectable, policy), forecasts)
     rungs = tuple(
         _rung(policy, found, number, choice, forecasts[id(choice.point)])
         for number, choice in enumerate(choices, start=1)

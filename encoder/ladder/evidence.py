@@ -73,8 +73,8 @@ class Effort:
 
 EFFORTS: dict[EffortName, Effort] = {
     "instant": Effort(share=0.0, shots=0, window=WINDOW_FRAMES, every=3),
-    "quick": Effort(share=0.04, shots=24, window=WINDOW_FRAMES, every=3),
-    "standard": Effort(share=0.085, shots=60, window=WINDOW_FRAMES, every=3),
+    "quick": Effort(share=0.06, shots=24, window=WINDOW_FRAMES, every=3),
+    "standard": Effort(share=0.15, shots=60, window=WINDOW_FRAMES, every=3),
     "thorough": Effort(share=0.6, shots=400, window=2 * WINDOW_FRAMES, every=2),
     "exhaustive": Effort(share=1.0, shots=0, window=0, every=1, whole=True),
 }

@@ -49,7 +49,9 @@ def forecast(
     bounds = np.concatenate([[0.0], np.cumsum(surfaces.frames)]) / frame_rate
     bits = np.concatenate([[0.0], np.cumsum(rates * np.diff(bounds))])
     duration = float(bounds[-1])
-    marks = np.append(np.arange(0.0, duration - segment_seconds / 4, segment_seconds), duration)
+    # A short rest belongs to the segment before it.
+    starts = np.arange(0.0, max(duration - segment_seconds / 4, 1e-6), segment_seconds)
+    marks = np.append(starts, duration)
     pieces = np.diff(np.interp(marks, bounds, bits)) / np.maximum(np.diff(marks), 1e-9)
     return Forecast(
         rate_factor=float(np.exp(_DEVIATIONS * deviations[0])),

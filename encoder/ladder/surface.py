@@ -74,10 +74,6 @@ class Projection:
         ]
         return cls(tuple(sizes), crfs, np.array(rows), reference[0] * reference[1])
 
-    def shape(self, flat: Array) -> Array:
-        """Values of (sizes x crfs) as (sizes, crfs)."""
-        return flat.reshape(len(self.sizes), len(self.crfs))
-
 
 def from_beliefs(
     prior: Prior,
@@ -98,54 +94,44 @@ def from_beliefs(
         frame_rate: frames per second.
     """
     n, matrix = prior.nodes, projection.matrix
-    squares = matrix.T
+    means = np.array([belief.mean for belief in beliefs])
     shape = (len(beliefs), len(projection.sizes), len(projection.crfs))
-    rates, vmafs = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    rate_errors, vmaf_errors = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    spreads: dict[int, tuple[Array, Array]] = {}
-    for shot, belief in enumerate(beliefs):
-        key_bits, other_bits = (
-            np.maximum(
-                _LEAST_BITS,
-                np.exp2(matrix @ belief.mean[kind * n : (kind + 1) * n]) * projection.pixels,
-            )
-            for kind in (0, 1)
+    key_bits, other_bits = (
+        np.maximum(
+            _LEAST_BITS, np.exp2(means[:, k * n : (k + 1) * n] @ matrix.T) * projection.pixels
         )
-        keys, length = groups[shot], frames[shot]
-        bits = keys * key_bits + (length - keys) * other_bits
-        quality = from_logit(matrix @ belief.mean[2 * n :])
-        rates[shot] = _falling(projection.shape(bits * frame_rate / length))
-        vmafs[shot] = _falling(projection.shape(quality))
-        # Shots without trials of their own share a covariance: projected once.
-        found = spreads.get(id(belief.covariance))
-        if found is None:
-            blocks = [
-                np.sqrt(
-                    np.maximum(
-                        0.0,
-                        np.einsum(
-                            "pi,ip->p",
-                            matrix,
-                            belief.covariance[k * n : (k + 1) * n, k * n : (k + 1) * n] @ squares,
-                        ),
-                    )
-                )
-                for k in (1, 2)
-            ]
-            found = spreads[id(belief.covariance)] = (blocks[0] * np.log(2.0), blocks[1])
-        rate_errors[shot] = projection.shape(found[0])
-        slope = (quality + 5.0) * (105.0 - quality) / 110.0
-        vmaf_errors[shot] = projection.shape(found[1] * slope)
+        for k in (0, 1)
+    )
+    quality = from_logit(means[:, 2 * n :] @ matrix.T)
+    lengths, keys = (np.array(v, dtype=np.float64)[:, None] for v in (frames, groups))
+    rates = (keys * key_bits + (lengths - keys) * other_bits) * frame_rate / lengths
+    # Shots without trials of their own share covariances: each is projected once.
+    spreads: dict[int, tuple[Array, Array]] = {}
+    for belief in beliefs:
+        if id(belief.covariance) not in spreads:
+            spreads[id(belief.covariance)] = (
+                _deviations(belief.covariance[n : 2 * n, n : 2 * n], matrix) * np.log(2.0),
+                _deviations(belief.covariance[2 * n :, 2 * n :], matrix),
+            )
+    errors = [spreads[id(belief.covariance)] for belief in beliefs]
+    # From logits to VMAF, by the slope of the logistic curve.
+    slope = (quality + 5.0) * (105.0 - quality) / 110.0
     widen = np.float32(prior.widening)
     return Surfaces(
         projection.sizes,
         projection.crfs,
         np.array(frames, dtype=np.float64),
-        rates,
-        vmafs,
-        rate_errors * widen,
-        vmaf_errors * widen,
+        _falling(rates.reshape(shape)).astype(np.float32),
+        _falling(quality.reshape(shape)).astype(np.float32),
+        np.array([e for e, _ in errors]).reshape(shape).astype(np.float32) * widen,
+        (np.array([e for _, e in errors]) * slope).reshape(shape).astype(np.float32) * widen,
     )
+
+
+def _deviations(covariance: Array, matrix: Array) -> Array:
+    """Standard deviations of what a matrix makes of values with that covariance."""
+    variances = np.einsum("pi,ij,pj->p", matrix, covariance, matrix, optimize=True)
+    return np.asarray(np.sqrt(np.maximum(variances, 0.0)))
 
 
 def from_measurements(
