@@ -49,6 +49,8 @@ EffortName = Literal["instant", "quick", "standard", "thorough", "exhaustive"]
 # Makes encodes of windows of the title, VMAF being taken on every n-th frame.
 Maker = Callable[[Sequence[Window], Sequence[Encode], int], Sequence[Trial]]
 
+_TRIALS_A_SHOT = 3
+_LONGEST_WINDOW = 48
 # The prior of another preset, and of another codec, is off by so many octaves and logits.
 _OTHER_PRESET = (0.25, 0.15)
 _OTHER_CODEC = (1.0, 0.6)
@@ -73,9 +75,9 @@ class Effort:
 
 EFFORTS: dict[EffortName, Effort] = {
     "instant": Effort(share=0.0, shots=0, window=WINDOW_FRAMES, every=3),
-    "quick": Effort(share=0.06, shots=24, window=WINDOW_FRAMES, every=3),
-    "standard": Effort(share=0.15, shots=60, window=WINDOW_FRAMES, every=3),
-    "thorough": Effort(share=0.6, shots=400, window=2 * WINDOW_FRAMES, every=2),
+    "quick": Effort(share=0.12, shots=24, window=WINDOW_FRAMES, every=3),
+    "standard": Effort(share=0.3, shots=80, window=WINDOW_FRAMES, every=3),
+    "thorough": Effort(share=1.0, shots=400, window=2 * WINDOW_FRAMES, every=2),
     "exhaustive": Effort(share=1.0, shots=0, window=0, every=1, whole=True),
 }
 
@@ -149,16 +151,19 @@ def gather(
     work = codec.relative_cost(preset)
     pixels = sum(width * height for width, height in sizes) / 1e6
     budget = effort.share * pixels * analysis.frames * work
-    # Two trials a shot tell what matters; more shots than the budget has for that wait.
+    # A few trials a shot tell what matters; more shots than the budget has for that wait, and what
+    # it has beyond goes into longer windows, which tell more of their shot.
     middle = sizes[len(sizes) // 2]
-    price = 2 * cost_of(effort.window, middle, reference, work)
-    most = max(1, min(effort.shots, int(budget / price)))
+    price = _TRIALS_A_SHOT * cost_of(effort.window, middle, reference, work)
+    most = max(1, min(effort.shots, len(analysis.shots), int(budget / price)))
+    longer = int(effort.window * budget / (most * price))
+    window = max(effort.window, min(_LONGEST_WINDOW, longer))
     found = shot_features(conform, analysis)
     standard = np.array([prior.standard(one) for one in found])
     lengths = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
     tried = np.sort(representatives(standard, lengths, most))
     stands_for = nearest(standard, tried)
-    windows = tuple(short_window(analysis.shots, int(i), effort.window) for i in tried)
+    windows = tuple(short_window(analysis.shots, int(i), window) for i in tried)
     shares = np.bincount(stands_for, weights=lengths, minlength=len(tried)) / lengths.sum()
     subjects = [
         Subject(window, found[index], float(share))
