@@ -17,7 +17,7 @@ from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.policy import Policy
 
 if TYPE_CHECKING:
-    from encoder.ladder.decide import EffortName
+    from encoder.ladder.evidence import EffortName
 
 ScoreMode = Literal["none", "sampled", "full"]
 REPORT_JSON = "report.json"

@@ -87,6 +87,7 @@ class Bench:
             frame_rate=Fraction(24),
             rungs=rungs,
             trials=(),
+            curves=(),
             hull=(),
             vmaf_model="",
             savings=None,
