@@ -79,6 +79,11 @@ def command(
         score=score,  # type: ignore[arg-type]
         force=force,
         command=("encoder", *sys.argv[1:]),
+        choices=(
+            *("--policy", policy_name),
+            *(("--codec", codec) if codec else ()),
+            *(("--preset", preset) if preset else ()),
+        ),
     )
     if dry_run:
         from encoder.engine.plan import plan, plan_document

@@ -76,14 +76,16 @@ _SHOWN: tuple[Stage, ...] = ("probe", "analyze", "ladder", "encode", "audio", "p
 def _state(states: dict[Stage, tuple[str, str]], stage: Stage) -> tuple[str, str]:
     if stage in states:
         return states[stage]
-    if stage in ("package", "score"):
+    if stage == "package":
         return "to do", "made anew whenever the package is not up to date"
+    if stage == "score":
+        return "to do", "measured while encoding, and confirmed of the package"
     return "to do", "what it needs depends on the stages before it"
 
 
 def _command(stage: Stage, request: Request) -> str:
     master, output = _operand(request.master), _operand(request.output)
-    policy = ["--policy", request.policy.name]
+    policy = list(request.choices) or ["--policy", request.policy.name]
     argv = {
         "probe": ["probe", master],
         "analyze": ["analyze", master],

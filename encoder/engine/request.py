@@ -25,7 +25,11 @@ REPORT_JSON = "report.json"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an ingest is asked for. ``command`` is the command line, for the report."""
+    """What an ingest is asked for.
+
+    ``command`` is the command line, for the report; ``choices`` are the options of it that name the
+    policy and what is changed in it, for commands that do part of the same.
+    """
 
     master: Path
     output: Path
@@ -34,6 +38,7 @@ class Request:
     score: ScoreMode
     force: bool
     command: tuple[str, ...]
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class Bench:
     store: Store
     jobs: int = 1
     memory: int | None = None
+    cuts: bool = True
     ffmpeg: Ffmpeg = field(default_factory=locate)
     interruption: Interruption = field(default_factory=Interruption)
     events: list[Event] = field(default_factory=list)
@@ -78,7 +79,7 @@ class Bench:
         analysis = steps.analysis(found, conform)
         assert analysis.frames == FRAMES
         like = analysis.shots[0].complexity
-        shots = tuple(Shot(FrameRange(a, b), True, like) for a, b in pairwise(EDGES))
+        shots = tuple(Shot(FrameRange(a, b), self.cuts or not a, like) for a, b in pairwise(EDGES))
         ladder = Ladder(
             policy="test",
             policy_digest="",

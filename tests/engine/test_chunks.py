@@ -181,20 +181,30 @@ def test_after_a_failure_the_same_again_goes_on(
     assert contents(bench.encode(*RUNGS)) == undisturbed
 
 
-def test_seams_keep_to_the_buffer_model(master: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuts", [True, False], ids=["cuts", "take"])
+def test_seams_keep_to_the_buffer_model(
+    master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: bool
+) -> None:
+    monkeypatch.setattr(planning, "TAKE_SECONDS", 2)
     # Far too few bits for its quality: the buffer is nearly empty at the end of every chunk.
     tight = rung(
         "t", crf_per_shot=(14.0,) * 4, preset="veryfast", max_bitrate=300_000, buffer_bits=300_000
     )
-    bench = Bench(master, Store(tmp_path), jobs=2)
+    bench = Bench(master, Store(tmp_path), jobs=2, cuts=cuts)
     encoded = bench.encode(tight)
     (rendition,) = encoded.renditions.video
     packets = read_packets(rendition.path)
     assert play(packets.sizes, rendition.frame_rate, 300_000, 300_000, 0.9).lacking.max() == 0
-    # It would not have, had every chunk been left as it was encoded at first.
-    assert len(kept(bench.store)) > 4
     (only,) = encoded.rungs
-    assert any(asked.settings.buffer_start is not None for asked in only.asked[1:])
+    mended = [asked.settings.buffer_start for asked in only.asked[1:]]
+    if cuts:
+        # It would not have, had every chunk been left as it was encoded at first.
+        assert len(kept(bench.store)) > 4
+        assert any(fill is not None for fill in mended)
+    else:
+        # Its encoder saw the take before the seam, and how full the buffer was.
+        assert [chunk.lead for chunk in only.planned] == [0, 60, 60, 60]
+        assert mended == [None] * 3
 
 
 def test_two_runs_share_a_title(
