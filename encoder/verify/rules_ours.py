@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 from encoder.verify.subject import Stream, Subject
-from encoder.verify.verdict import Check, Hit, Place, Rule, Severity
+from encoder.verify.verdict import Check, Hit, Needs, Place, Rule, Severity
 
 # What an ingest puts beside the package.
 _BESIDE = ("package.json", "report.json", "report.html")
@@ -182,18 +182,18 @@ def decodes_alone(s: Subject) -> Iterator[Hit]:
                 break
 
 
-def _rule(name: str, text: str, must: bool, folder: bool, fix: str, check: Check) -> Rule:
+def _rule(name: str, text: str, must: bool, needs: Needs, fix: str, check: Check) -> Rule:
     severity: Severity = "must" if must else "should"
-    return Rule(f"OURS {name}", text, severity, "folder" if folder else "media", fix, check)
+    return Rule(f"OURS {name}", text, severity, needs, fix, check)
 
 
 RULES = (
-    _rule("frames", "Every rendition has every frame", True, False, "Encode it again", frames),
+    _rule("frames", "Every rendition has every frame", True, "media", "Encode it again", frames),
     _rule(
         "durations",
         "Renditions last equally long, within one frame",
         True,
-        False,
+        "media",
         "Encode it again",
         durations,
     ),
@@ -201,7 +201,7 @@ RULES = (
         "boundaries",
         "All renditions share every boundary",
         True,
-        False,
+        "media",
         "Encode with the same key frames",
         boundaries,
     ),
@@ -209,16 +209,16 @@ RULES = (
         "audio",
         "Sound covers the pictures",
         True,
-        False,
+        "media",
         "Pad the sound with silence",
         audio_covers,
     ),
-    _rule("files", "Every declared file exists", True, False, "Package again", files_there),
+    _rule("files", "Every declared file exists", True, "media", "Package again", files_there),
     _rule(
         "ranges",
         "Every declared byte range exists and is whole fragments",
         True,
-        False,
+        "media",
         "Declare the bytes of the fragments",
         ranges_there,
     ),
@@ -226,7 +226,7 @@ RULES = (
         "nothing else",
         "Nothing undeclared lies in the folder",
         True,
-        True,
+        "folder",
         "Move it elsewhere",
         nothing_else,
     ),
@@ -234,7 +234,7 @@ RULES = (
         "score order",
         "SCORE orders variants as the measured VMAF does",
         True,
-        False,
+        "scores",
         "Write the scores as measured",
         score_order,
     ),
@@ -242,9 +242,11 @@ RULES = (
         "dominated",
         "No variant costs more and looks no better",
         False,
-        False,
+        "multivariant",
         "Leave that variant out",
         dominated,
     ),
-    _rule("alone", "Every segment decodes alone", True, False, "Cut at key frames", decodes_alone),
+    _rule(
+        "alone", "Every segment decodes alone", True, "media", "Cut at key frames", decodes_alone
+    ),
 )

@@ -15,7 +15,8 @@ _NOMINAL = 6
 _LONGER = Fraction(1, 2)
 
 
-def _tell(time: Fraction) -> str:
+def tell(time: Fraction) -> str:
+    """A time as findings show it."""
     return f"{float(time):.3f} s"
 
 
@@ -34,7 +35,7 @@ def key_frames(s: Subject) -> Iterator[Hit]:
                 (one.offset for one in stream.fragments() if one.first <= start < one.last), None
             )
             place = Place(stream.parts[0].name, offset=at)
-            yield Hit(place, f"{_tell(length)} between key frames", "at most 2 s")
+            yield Hit(place, f"{tell(length)} between key frames", "at most 2 s")
 
 
 def frame_rate(s: Subject) -> Iterator[Hit]:
@@ -67,42 +68,8 @@ def equal_ranges(s: Subject) -> Iterator[Hit]:
         allowed = frame if stream.kind in ("video", "audio") else Fraction(_NOMINAL)
         longer = allowed if stream.kind == longest.kind else _LONGER
         if apart > longer or -apart > allowed:
-            wanted = f"{_tell(longest.end)}, as {longest.label} lasts"
-            yield Hit(stream.place, _tell(stream.end), wanted)
-
-
-def iframes_only(s: Subject) -> Iterator[Hit]:
-    for tag in s.master.all("EXT-X-I-FRAME-STREAM-INF") if s.master else ():
-        stream = s.stream_of(tag.attributes.get("URI"))
-        if stream and not s.playlists[stream.label].iframes:
-            yield Hit(stream.place, "no EXT-X-I-FRAMES-ONLY", "the tag")
-
-
-def dense_iframes(s: Subject) -> Iterator[Hit]:
-    sparse = [
-        (playlist.duration / len(playlist.segments), stream)
-        for playlist, stream in s.iframe_playlists()
-        if playlist.duration > Fraction(11, 10) * len(playlist.segments) > 0
-    ]
-    if sparse:
-        apart, stream = max(sparse, key=lambda one: one[0])
-        more = f", and {len(sparse) - 1} more playlists" if len(sparse) > 1 else ""
-        found = f"an I-frame every {_tell(apart)}{more}"
-        yield Hit(stream.place, found, "one a second")
-
-
-def iframe_ranges(s: Subject) -> Iterator[Hit]:
-    for _, stream in s.iframe_playlists():
-        for part in stream.parts if stream.header else ():
-            if not part.size:
-                continue
-            first = part.fragments[0] if part.fragments else None
-            if first is None or first.offset != part.offset:
-                found = f"bytes from {part.offset} on without a moof at their start"
-                yield Hit(part.place, found, "moof and the whole I-frame behind it")
-            elif part.offset + part.size < first.data + first.first_size:
-                wanted = f"at least {first.data + first.first_size - part.offset} bytes"
-                yield Hit(part.place, f"{part.size} bytes: the I-frame is cut", wanted)
+            wanted = f"{tell(longest.end)}, as {longest.label} lasts"
+            yield Hit(stream.place, tell(stream.end), wanted)
 
 
 def continuous(s: Subject) -> Iterator[Hit]:
@@ -147,7 +114,7 @@ def segments_nominal(s: Subject) -> Iterator[Hit]:
         mean = total / count
         # Titles of a few seconds, and segments cut at shots, have some that are shorter.
         if mean > _NOMINAL + 1 or (mean < 4 and count > fewest + 1):
-            yield Hit(stream.place, f"segments of {_tell(mean)} in the mean", "about 6 s")
+            yield Hit(stream.place, f"segments of {tell(mean)} in the mean", "about 6 s")
 
 
 def within_target(s: Subject) -> Iterator[Hit]:
@@ -156,7 +123,7 @@ def within_target(s: Subject) -> Iterator[Hit]:
             length = stream.measured(part) or part.duration
             if playlist.target is not None and length > playlist.target + Fraction(1, 2):
                 wanted = f"at most {playlist.target}.5 s, half above EXT-X-TARGETDURATION"
-                yield Hit(part.place, _tell(length), wanted)
+                yield Hit(part.place, tell(length), wanted)
 
 
 def rounded_to_target(s: Subject) -> Iterator[Hit]:
@@ -180,12 +147,12 @@ def durations(s: Subject) -> Iterator[Hit]:
                 break
             total += real
             if abs(real - part.duration) > stream.frame:
-                yield Hit(part.place, f"EXTINF {float(part.duration):.6f}", _tell(real))
+                yield Hit(part.place, f"EXTINF {float(part.duration):.6f}", tell(real))
                 break
         else:
             declared = sum((part.duration for part in stream.parts), Fraction(0))
             if abs(declared - total) > stream.frame:
-                yield Hit(stream.place, f"EXTINF add up to {_tell(declared)}", _tell(total))
+                yield Hit(stream.place, f"EXTINF add up to {tell(declared)}", tell(total))
 
 
 def one_target(s: Subject) -> Iterator[Hit]:
@@ -234,8 +201,8 @@ def aligned(s: Subject) -> Iterator[Hit]:
             for number, (a, b) in enumerate(zip(found, wanted, strict=False)):
                 if abs(a - b) > frame:
                     place = stream.parts[number].place
-                    text = f"segment {number} ends at {_tell(a)}"
-                    yield Hit(place, text, f"{_tell(b)}, as in {reference.label}")
+                    text = f"segment {number} ends at {tell(a)}"
+                    yield Hit(place, text, f"{tell(b)}, as in {reference.label}")
                     break
             else:
                 if len(found) != len(wanted):
@@ -297,93 +264,77 @@ def syntax(s: Subject) -> Iterator[Hit]:
     yield from s.noted("RFC 8216 4.1 lines")
 
 
-def _rule(
-    number: str, text: str, must: bool, fix: str, check: Check, document: str = "HLS"
-) -> Rule:
+def rule(number: str, text: str, must: bool, fix: str, check: Check, document: str = "HLS") -> Rule:
+    """A rule about media playlists."""
     severity: Severity = "must" if must else "should"
     return Rule(f"{document} {number}", text, severity, "hls", fix, check)
 
 
 RULES = (
-    _rule("1.13", "A key frame every 2 s", False, "Force key frames at most 2 s apart", key_frames),
-    _rule("1.19", "At most 60 frames a second", True, "Halve the frame rate", frame_rate),
-    _rule(
+    rule("1.13", "A key frame every 2 s", False, "Force key frames at most 2 s apart", key_frames),
+    rule("1.19", "At most 60 frames a second", True, "Halve the frame rate", frame_rate),
+    rule(
         "5.3", "X-TIMESTAMP-MAP in segmented WebVTT", True, "Add it to each segment", timestamp_map
     ),
-    _rule(
-        "6.2",
-        "I-frames once a second for scrubbing",
-        False,
-        "Make a dense I-frame track, or key frames every second",
-        dense_iframes,
-    ),
-    _rule("6.8", "EXT-X-I-FRAMES-ONLY in I-frame playlists", True, "Add the tag", iframes_only),
-    _rule(
-        "6.10",
-        "The moof lies inside an I-frame's byte range",
-        True,
-        "Start the range at the moof and end it behind the I-frame",
-        iframe_ranges,
-    ),
-    _rule(
+    rule(
         "7.3",
         "tfdt is continuous across segments",
         True,
         "Write decode times that go on where the last segment ended",
         continuous,
     ),
-    _rule(
+    rule(
         "7.4",
         "Segments start with an IDR frame",
         False,
         "Cut segments at IDR frames",
         starts_with_idr,
     ),
-    _rule(
+    rule(
         "7.5", "A target duration of about 6 s", False, "Make segments of about 6 s", target_nominal
     ),
-    _rule("7.6", "Segments of about 6 s", False, "Make segments of about 6 s", segments_nominal),
-    _rule(
+    rule("7.6", "Segments of about 6 s", False, "Make segments of about 6 s", segments_nominal),
+    rule(
         "7.7",
         "Segments at most half a second above the target duration",
         True,
         "Declare the longest segment, rounded, or cut earlier",
         within_target,
     ),
-    _rule(
+    rule(
         "8.1",
         "EXTINF is right within one frame",
         True,
         "Declare the durations of the segments",
         durations,
     ),
-    _rule(
+    rule(
         "8.2",
         "One target duration for all playlists",
         True,
         "Declare the longest of all in each playlist",
         one_target,
     ),
-    _rule(
+    rule(
         "8.3",
         "All playlists cover the same time",
         True,
         "Encode and package all of them to the same end",
         equal_ranges,
     ),
-    _rule("8.6", "EXT-X-PLAYLIST-TYPE is VOD", True, "Add EXT-X-PLAYLIST-TYPE:VOD", vod),
-    _rule("8.20", "fMP4 segments have EXT-X-MAP", True, "Add EXT-X-MAP", has_map),
-    _rule(
+    rule("8.6", "EXT-X-PLAYLIST-TYPE is VOD", True, "Add EXT-X-PLAYLIST-TYPE:VOD", vod),
+    rule("8.20", "fMP4 segments have EXT-X-MAP", True, "Add EXT-X-MAP", has_map),
+    rule(
         "8.22",
         "Segment boundaries are aligned",
         True,
         "Encode with the same key frames and cut at the same",
         aligned,
     ),
-    _rule("9.12", "EXT-X-INDEPENDENT-SEGMENTS", False, "Add the tag", independent),
-    _rule("13.7", "cbcs encrypts one block in ten", True, "Encrypt with the pattern 1:9", pattern),
-    _rule("13.11", "No SAMPLE-AES-CTR", True, "Encrypt with cbcs and declare SAMPLE-AES", no_ctr),
-    _rule(
+    rule("9.12", "EXT-X-INDEPENDENT-SEGMENTS", False, "Add the tag", independent),
+    rule("13.7", "cbcs encrypts one block in ten", True, "Encrypt with the pattern 1:9", pattern),
+    rule("13.11", "No SAMPLE-AES-CTR", True, "Encrypt with cbcs and declare SAMPLE-AES", no_ctr),
+    rule(
         "4.3.1.1",
         "A playlist starts with #EXTM3U",
         True,
@@ -391,7 +342,7 @@ RULES = (
         first_line,
         "RFC 8216",
     ),
-    _rule(
+    rule(
         "4.1 lines",
         "Every line is as the format has it",
         True,
@@ -399,7 +350,7 @@ RULES = (
         syntax,
         "RFC 8216",
     ),
-    _rule(
+    rule(
         "4.3.3.1",
         "EXTINF rounds to at most the target duration",
         True,
@@ -407,7 +358,7 @@ RULES = (
         rounded_to_target,
         "RFC 8216",
     ),
-    _rule(
+    rule(
         "4.3.3.4",
         "A finished playlist ends with EXT-X-ENDLIST",
         True,
@@ -415,7 +366,7 @@ RULES = (
         ended,
         "RFC 8216",
     ),
-    _rule(
+    rule(
         "7",
         "EXT-X-VERSION is high enough for what is used",
         True,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from encoder.verify.subject import Subject
 
 Severity = Literal["must", "should"]
+Needs = Literal["hls", "multivariant", "dash", "media", "folder", "schema", "scores"]
 Outcome = Literal["kept", "broken", "not checked"]
 
 
@@ -45,7 +46,7 @@ class Rule:
     id: str
     text: str
     severity: Severity
-    needs: Literal["hls", "multivariant", "dash", "media", "folder", "schema"]
+    needs: Needs
     fix: str
     check: Check
 

@@ -11,10 +11,12 @@ from encoder.errors import MasterError
 from encoder.verify import (
     rules_dash,
     rules_dash_media,
+    rules_iframes,
     rules_multivariant,
     rules_ours,
     rules_playlist,
     rules_rates,
+    rules_renditions,
     rules_track,
 )
 from encoder.verify.files import Files
@@ -26,7 +28,9 @@ from encoder.verify.verdict import Finding, Hit, Rule, RuleOutcome, Verdict
 RULES: tuple[Rule, ...] = (
     *rules_multivariant.RULES,
     *rules_rates.RULES,
+    *rules_renditions.RULES,
     *rules_playlist.RULES,
+    *rules_iframes.RULES,
     *rules_track.RULES,
     *rules_dash.RULES,
     *rules_dash_media.RULES,
@@ -135,7 +139,7 @@ def _manifests(path: Path) -> tuple[Path, list[str]]:
 
 def _missing(s: Subject, rule: Rule) -> str:
     """Why a rule cannot be checked; empty when it can."""
-    if rule.needs == "multivariant" and s.master is None:
+    if rule.needs in ("multivariant", "scores") and s.master is None:
         return "there is no multivariant playlist"
     if rule.needs == "hls" and not s.playlists:
         return "there is no HLS playlist"
@@ -145,6 +149,8 @@ def _missing(s: Subject, rule: Rule) -> str:
         return "no DASH-MPD.xsd was given (--dash-schema)"
     if rule.needs == "folder" and not s.folder:
         return "a manifest was given, not a folder"
+    if rule.needs == "scores" and not s.facts.get("vmaf"):
+        return "no measured scores lie beside it (report.json)"
     if rule.needs == "media" and not any(s.tracks()) and not s.problems:
         return "no track could be read from its boxes"
     return ""
