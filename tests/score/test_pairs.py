@@ -102,6 +102,24 @@ def test_all_metrics_in_one_pass_are_those_of_the_references(room: Room, encoded
     assert cambi.worst == cambi.max
 
 
+def test_scores_are_those_of_ffmpeg_quality_metrics(room: Room, encoded: Path) -> None:
+    library: Any = pytest.importorskip("ffmpeg_quality_metrics")
+    program = str(locate().path)
+    # It pairs frames by time, so both go into one container: MP4's clock is not Matroska's.
+    other = room.make("encoded.mkv")
+    theirs = library.FfmpegQualityMetrics(str(room.reference), str(other), ffmpeg_path=program)
+    found = theirs.calculate(metrics=["vmaf", "psnr", "ssim"])
+    ours = room.score(other, metrics="vmaf,psnr,ssim").values["encoded"]
+    for metric, name, key in (
+        ("vmaf", "vmaf", "vmaf"),
+        ("psnr", "psnr_y", "psnr_y"),
+        ("psnr", "psnr_u", "psnr_u"),
+        ("ssim", "ssim", "ssim_y"),
+    ):
+        expected = [float(frame[key]) for frame in found[metric]]
+        assert ours[name] == pytest.approx(expected, abs=0.01)
+
+
 def test_the_same_file_is_perfect_and_its_json_is_strict(room: Room) -> None:
     sheet = room.score(room.reference, metrics="psnr,ssim,xpsnr")
     document = strict(json_text(sheet_document(sheet, per_frame=True)))
