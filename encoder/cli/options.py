@@ -116,7 +116,7 @@ def common_options(function: F) -> F:
             type=Size(),
             metavar="SIZE",
             help="What all processes together should stay under, such as 1500M or 8G.  "
-            "[default: half of the machine's]",
+            "[default: 1.5 GiB for each at a time, at most half of the machine's]",
         ),
         click.option(
             "--ffmpeg",

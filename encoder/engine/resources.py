@@ -21,6 +21,8 @@ _SOURCE_PER_PIXEL = 20
 _REFERENCE_PER_PIXEL = 60
 _MEASURED_PER_PIXEL = 80
 _THREADS_PER_PROCESS = 4
+# For each process at a time, unless told otherwise: enough for most of a ladder at 1080p at once.
+_PROCESS_LIMIT = 3 << 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,17 @@ class Resources:
     memory: int | None = None
 
     @property
+    def wanted(self) -> int:
+        """Processes at a time, if there is memory for them.
+
+        One keeps about four cores busy: its encoders and measurements run beside each other.
+        """
+        return self.jobs or -(-cores() // _THREADS_PER_PROCESS)
+
+    @property
     def memory_limit(self) -> int:
-        """Bytes: what was asked for, or half of the machine's memory."""
-        return self.memory or machine_memory() // 2
+        """Bytes: what was asked for, or 1.5 GiB a process and at most half of the machine's."""
+        return self.memory or min(machine_memory() // 2, _PROCESS_LIMIT * self.wanted)
 
 
 def machine_memory() -> int:
@@ -78,7 +88,7 @@ def batches(
 
     A rung that does not fit alone is one by itself. In the order of the rungs, filling up.
     """
-    limit = resources.memory_limit - _SELF
+    limit = (resources.memory_limit - _SELF) // resources.wanted
     found: list[list[ChunkRung]] = []
     for rung in rungs:
         for batch in found:
@@ -91,13 +101,9 @@ def batches(
 
 
 def workers(resources: Resources, process_memory: int, tasks: int) -> int:
-    """How many processes run at a time.
-
-    One keeps about four cores busy: its encoders and measurements run beside each other.
-    """
-    wanted = resources.jobs or -(-cores() // _THREADS_PER_PROCESS)
+    """How many processes run at a time."""
     fitting = max(1, (resources.memory_limit - _SELF) // max(1, process_memory))
-    return max(1, min(wanted, fitting, tasks))
+    return max(1, min(resources.wanted, fitting, tasks))
 
 
 @dataclass(slots=True)

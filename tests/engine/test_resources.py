@@ -29,7 +29,9 @@ def asked(height: int, crf: float = 24) -> ChunkRung:
 def test_the_machine_has_cores_and_memory() -> None:
     assert cores() >= 1
     assert machine_memory() > 100_000_000
-    assert Resources().memory_limit == machine_memory() // 2
+    assert Resources().memory_limit <= machine_memory() // 2
+    assert Resources(jobs=1).memory_limit <= 3 * GIB // 2
+    assert Resources(jobs=4096).memory_limit == machine_memory() // 2
     assert Resources(memory=5).memory_limit == 5
 
 
