@@ -124,7 +124,7 @@ def print_ingest(document: dict[str, Any], output: Path) -> None:
             word = "fewer" if change < 0 else "more"
             said = (
                 f"{abs(change):.1f}% {word} bits than {savings['reference_policy']} at equal VMAF "
-                "(BD-rate of the trials)"
+                "(expected BD-rate)"
             )
         out.print(line(said))
     size = document["package"]["bytes"] / 1e6

@@ -29,7 +29,7 @@ def rate_chart(picture: RateQuality, width: int) -> str:
         dots = [
             element(
                 "circle",
-                tip(f"trial {name}, CRF {p.crf:g}: {text.bitrate(p.bitrate)}, VMAF {p.vmaf:.1f}"),
+                tip(f"{name}, mean CRF {p.crf:.1f}: {text.bitrate(p.bitrate)}, VMAF {p.vmaf:.1f}"),
                 cx=x.at(p.bitrate),
                 cy=y.at(p.vmaf),
                 r=3,
@@ -46,7 +46,7 @@ def rate_chart(picture: RateQuality, width: int) -> str:
         viewBox=f"0 0 {width} {height}",
         class_="narrow" if narrow else "wide",
         role="img",
-        aria_label="Quality against bitrate: trials, their upper hull, and the chosen rungs",
+        aria_label="Quality against bitrate: each resolution, their upper hull, and the chosen rungs",
     )
 
 

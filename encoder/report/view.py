@@ -79,7 +79,7 @@ def tiles(result: IngestResult) -> list[Tile]:
                     "Bits saved" if change <= 0 else "Bits added",
                     f"{abs(change):.1f}",
                     "%",
-                    f"{word} than {reference} at equal VMAF, by trials",
+                    f"{word} than {reference} at equal VMAF, as expected",
                 )
             )
     heights = [min(r.width, r.height) for r in result.renditions.video]
