@@ -40,6 +40,12 @@ from encoder.errors import UsageError
     help="Draw trials, hull, rungs and the fixed ladder: a .png or .svg file.",
 )
 @click.option("--explain", "explained", is_flag=True, help="Say of each rung why it is this one.")
+@click.option(
+    "--compare",
+    "against",
+    metavar="POLICY",
+    help="Encode and measure this ladder and that of another policy, side by side.",
+)
 @json_option
 @common_options
 def command(
@@ -50,6 +56,7 @@ def command(
     effort: str,
     plot: Path | None,
     explained: bool,
+    against: str | None,
     as_json: bool,
     common: Common,
 ) -> None:
@@ -59,6 +66,7 @@ def command(
     encoder ladder master.mov
     encoder ladder master.mov --policy data-saver --plot ladder.svg
     encoder ladder master.mov --explain
+    encoder ladder master.mov --compare apple-hls
     encoder ladder master.mov --json > ladder.json
 
     Ctrl-C ends the search for a better decision: what is known by then decides. A second one
@@ -71,16 +79,39 @@ def command(
     policy = load(policy_name, codec, preset)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise UsageError("A plot is a .png or .svg file", where=str(plot))
-    with pipeline(common) as steps, asked_to_stop() as stop:
+    other = load(against, None, None) if against is not None else None
+    with pipeline(common) as steps:
         found = steps.master(master)
         conform = steps.conform(found, policy)
         analysis = steps.analysis(found, conform)
-        decided = steps.ladder(found, conform, analysis, policy, effort, stop)  # type: ignore[arg-type]
+        with asked_to_stop() as stop:
+            decided = steps.ladder(found, conform, analysis, policy, effort, stop)  # type: ignore[arg-type]
+        if other is not None:
+            from encoder.engine.comparing import compare
+
+            comparison = compare(
+                steps,
+                found,
+                conform,
+                analysis,
+                decided,
+                policy,
+                other,
+                effort,  # type: ignore[arg-type]
+            )
     if plot is not None:
         from encoder.report.plot import save_ladder_plot
 
         save_ladder_plot(decided, plot)
-    if explained:
+    if other is not None:
+        from encoder.cli.comparison_table import print_comparison
+        from encoder.report.compare_document import comparison_document
+
+        if as_json:
+            say_json(comparison_document(comparison))
+        else:
+            print_comparison(comparison)
+    elif explained:
         explanations = explain(decided, analysis.shots)
         if as_json:
             say_json(explanation_document(explanations))

@@ -50,6 +50,7 @@ EffortName = Literal["instant", "quick", "standard", "thorough", "exhaustive"]
 Maker = Callable[[Sequence[Window], Sequence[Encode], int], Sequence[Trial]]
 
 _TRIALS_A_SHOT = 3
+_ALWAYS_TRIED = 6
 _LONGEST_WINDOW = 48
 # The prior of another preset, and of another codec, is off by so many octaves and logits.
 _OTHER_PRESET = (0.25, 0.15)
@@ -155,7 +156,11 @@ def gather(
     # it has beyond goes into longer windows, which tell more of their shot.
     middle = sizes[len(sizes) // 2]
     price = _TRIALS_A_SHOT * cost_of(effort.window, middle, reference, work)
-    most = max(1, min(effort.shots, len(analysis.shots), int(budget / price)))
+    # A short title's shots are tried whatever their share: what is unlike anything known would
+    # else be decided blindly.
+    few = min(len(analysis.shots), _ALWAYS_TRIED)
+    budget = max(budget, few * price)
+    most = max(few, min(effort.shots, len(analysis.shots), int(budget / price)))
     longer = int(effort.window * budget / (most * price))
     window = max(effort.window, min(_LONGEST_WINDOW, longer))
     found = shot_features(conform, analysis)
@@ -175,7 +180,7 @@ def gather(
         sizes,
         spread(codec.trial_span, 7),
         reference,
-        max(budget, price),
+        budget,
         work,
         lambda encodes: make(windows, encodes, effort.every),
         stop,

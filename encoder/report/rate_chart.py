@@ -46,7 +46,7 @@ def rate_chart(picture: RateQuality, width: int) -> str:
         viewBox=f"0 0 {width} {height}",
         class_="narrow" if narrow else "wide",
         role="img",
-        aria_label="Quality against bitrate: each resolution, their upper hull, and the chosen rungs",
+        aria_label="Quality against bitrate: resolutions, their upper hull, and the chosen rungs",
     )
 
 

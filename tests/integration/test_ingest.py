@@ -85,6 +85,23 @@ def media_bytes(path: Path) -> int:
     return len(content) - at
 
 
+@pytest.mark.slow
+def test_two_ladders_are_encoded_and_measured_side_by_side(tmp_path: Path) -> None:
+    master = generate(["cartoon"])["cartoon"]
+    argv = ("ladder", master, "--effort", "instant", "--preset", "ultrafast", "--json")
+    done = encoder(*argv, "--compare", "apple-hls", cache=tmp_path)
+    document = json.loads(done.stdout)
+    assert document["schema"] == "encoder.ladder_comparison/1"
+    assert document["conditions"]["preset"] == "ultrafast"
+    for side in ("ours", "reference"):
+        assert all(r["bitrate"] > 0 and r["psnr_y"] > 20 for r in document[side]["rungs"])
+    assert document["bd_rate"]["vmaf"] is not None
+    fixed = encoder(
+        *argv, "--policy", "apple-hls", "--compare", "per-title", check=2, cache=tmp_path
+    )
+    assert "--policy per-title --compare apple-hls" in fixed.stderr
+
+
 def test_declared_bitrates_are_those_of_the_bytes(
     title: tuple[Path, Path, dict[str, Any]],
 ) -> None:
