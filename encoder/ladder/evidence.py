@@ -31,7 +31,7 @@ from encoder.ladder.sample import (
     short_window,
     whole_windows,
 )
-from encoder.ladder.search import Subject, cost_of, search
+from encoder.ladder.search import STARTING, Subject, cost_of, search
 from encoder.ladder.surface import (
     Projection,
     Surfaces,
@@ -52,6 +52,8 @@ Maker = Callable[[Sequence[Window], Sequence[Encode], int], Sequence[Trial]]
 _TRIALS_A_SHOT = 3
 _ALWAYS_TRIED = 6
 _LONGEST_WINDOW = 48
+# So many at a resolution need no prior.
+_MANY_CRFS = 5
 # The prior of another preset, and of another codec, is off by so many octaves and logits.
 _OTHER_PRESET = (0.25, 0.15)
 _OTHER_CODEC = (1.0, 0.6)
@@ -159,7 +161,7 @@ def gather(
     # A short title's shots are tried whatever their share: what is unlike anything known would
     # else be decided blindly.
     few = min(len(analysis.shots), _ALWAYS_TRIED)
-    budget = max(budget, few * price)
+    budget = max(budget, few * price + _TRIALS_A_SHOT * STARTING)
     most = max(few, min(effort.shots, len(analysis.shots), int(budget / price)))
     longer = int(effort.window * budget / (most * price))
     window = max(effort.window, min(_LONGEST_WINDOW, longer))
@@ -254,7 +256,11 @@ def surfaces(
 def _complete(
     trials: Sequence[Trial], frames: Sequence[int], sizes: Sequence[tuple[int, int]]
 ) -> bool:
-    """Whether every shot was tried on all of its frames at every resolution."""
-    whole = {(t.shot, t.width, t.height) for t in trials if t.frames == frames[t.shot]}
-    several = len({t.crf for t in trials}) > 2
-    return several and len(whole) == len(frames) * len(sizes)
+    """Whether every shot was tried on all of its frames, at every resolution and many CRFs."""
+    tried: dict[tuple[int, int, int], set[float]] = {}
+    for trial in trials:
+        if trial.frames == frames[trial.shot]:
+            place = (trial.shot, trial.width, trial.height)
+            tried.setdefault(place, set()).add(trial.crf)
+    enough = sum(len(crfs) >= _MANY_CRFS for crfs in tried.values())
+    return enough == len(frames) * len(sizes)

@@ -24,7 +24,7 @@ from encoder.media.ladder import Trial
 # every third frame, scaling up and reading the sample, per megapixel of the reference; starting a
 # process.
 _MEASURING = 0.35
-_STARTING = 3.0
+STARTING = 3.0
 # VMAF between which rungs lie.
 _RANGE = (35.0, 96.0)
 # How many logits of VMAF an octave of rate is worth at one resolution, about.
@@ -131,7 +131,7 @@ def _round(
     left = budget
     for number in order:
         size = int(chosen[int(np.argmax(best[number, chosen]))])
-        price = float(costs[number, size]) + (_STARTING if size not in plan else 0.0)
+        price = float(costs[number, size]) + (STARTING if size not in plan else 0.0)
         if best[number, size] < _WORTHWHILE * top:
             continue
         if price > left:

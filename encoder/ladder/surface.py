@@ -151,7 +151,8 @@ def from_measurements(
     rates, vmafs = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     seen = 0
     for (width, height, shot), found in groupby(order, key=lambda t: (t.width, t.height, t.shot)):
-        own = list(found)
+        # Of trials at the same CRF the last counts.
+        own = list({trial.crf: trial for trial in found}.values())
         at = np.array([t.crf for t in own])
         bits = [max(8.0, t.key_bits + t.other_bits) * frame_rate / t.frames for t in own]
         curve = np.minimum.accumulate(np.log2(bits))

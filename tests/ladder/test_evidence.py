@@ -145,6 +145,15 @@ def test_trials_keep_to_the_budget_and_stop_when_told() -> None:
     assert (stopped, len(calls)) == ((), count)
 
 
+@pytest.mark.parametrize("effort", ["quick", "standard"])
+@pytest.mark.parametrize("size", [(64, 36), (320, 180), (1920, 1080)])
+def test_a_short_title_is_tried_however_little_it_costs(effort: str, size: tuple[int, int]) -> None:
+    title = analysis([5, 7])
+    make = encoder_of({0: 1.0, 1: 0.3}, [])
+    trials = gather(conform(*size), title, POLICY, EFFORTS[effort], make)  # type: ignore[index]
+    assert {t.shot for t in trials} == {0, 1}
+
+
 def test_what_rungs_are_wanted_changes_no_trial() -> None:
     title = analysis([250, 300])
     hardness = {0: 1.0, 1: 0.2}
