@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from encoder.encode import chunk as chunk_module
 from encoder.encode.buffer import play
-from encoder.encode.chunk import Title
+from encoder.encode.chunk import EncodedChunk, NotAllDecodedError, Title
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.chunks import Chunk
 from encoder.encode.feedback import ShotResult, shot_results
@@ -340,3 +341,31 @@ def test_pictures_are_those_of_the_master(title: Title, tmp_path: Path) -> None:
         for reference, rendition in pairs:
             difference = reference.to_ndarray().astype(int) - rendition.to_ndarray()
             assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize(("failures", "gives_up"), [(1, False), (2, False), (3, True)])
+def test_an_encode_that_was_not_decoded_to_its_end_is_made_again(
+    title: Title,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    gives_up: bool,
+) -> None:
+    read, left = chunk_module._read, failures
+
+    def short(*arguments: Any) -> EncodedChunk:
+        nonlocal left
+        if left:
+            left -= 1
+            raise NotAllDecodedError("An encode did not decode to its frames")
+        return read(*arguments)
+
+    monkeypatch.setattr(chunk_module, "_read", short)
+    measuring = Measuring("vmaf_v0.6.1", 5)
+    asked = [rung("a", 90)]
+    if gives_up:
+        with pytest.raises(NotAllDecodedError):
+            encode(title, SHOTS, KEYFRAMES, asked, tmp_path, measuring=measuring, chunks=whole())
+    else:
+        encode(title, SHOTS, KEYFRAMES, asked, tmp_path, measuring=measuring, chunks=whole())
+    assert left == 0
