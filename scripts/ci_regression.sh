@@ -4,15 +4,16 @@
 #
 #   scripts/ci_regression.sh CLIPS OUT BASELINE [INGEST OPTIONS ...]
 #
-# CLIPS is a folder of videos, OUT gets a package for each, with junit.xml and regression.md beside
-# them. Where BASELINE does not exist yet, it is written, to be reviewed and committed. With
-# UPDATE=1 it is brought up to date instead of being checked.
+# CLIPS is a folder of videos, OUT gets a package for each, with junit.xml, regression.md and
+# regression.html, which shows the frames that failed, beside them. Where BASELINE does not exist
+# yet, it is written, to be reviewed and committed. With UPDATE=1 it is brought up to date instead
+# of being checked.
 # Environment: ENCODER (the program, default `encoder`), GATES (a YAML file of gates).
 # Exit status: 0 good, 1 a gate failed, otherwise that of encoder.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 clips=$1 out=$2 baseline=$3
@@ -33,4 +34,4 @@ if [ ! -e "$baseline" ]; then
     exec "$encoder" baseline save "$out" --file "$baseline"
 fi
 exec "$encoder" baseline check "$out" --file "$baseline" ${GATES:+--gates "$GATES"} \
-    --junit "$out/junit.xml" --markdown "$out/regression.md"
+    --junit "$out/junit.xml" --markdown "$out/regression.md" --report "$out/regression.html"

@@ -14,14 +14,17 @@ ROOT = Path(encoder.__file__).parent
 # From the top down: a room may import itself, value types, and rooms below it.
 ROOMS = (
     "cli",
+    "preview",
     "engine",
     "probe",
     "analysis",
     "ladder",
+    "pictures",
     "encode",
     # Its own packages are read with the readers that packaging proves its work with.
     "verify",
     "package",
+    "text",
     "score",
     "report",
     "codecs",
@@ -75,3 +78,11 @@ def test_only_its_room_knows(path: Path) -> None:
 
 def test_errors_know_no_room() -> None:
     assert not any(name.startswith("encoder") for name in imported(ROOT / "errors.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_what_takes_long_to_load_is_loaded_where_it_is_needed(path: Path) -> None:
+    top = ast.parse(path.read_text(encoding="utf-8")).body
+    names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
+    assert not {name.partition(".")[0] for name in names} & {"scipy", "skimage", "matplotlib"}

@@ -9,7 +9,7 @@ noise of samples, taken again when the picture has changed as much as across a c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def analyze(
     settings: AnalysisSettings = _DEFAULTS,
     *,
     checksums: Path | None = None,
+    stills: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """Finds the shots of a master and measures them.
@@ -64,6 +65,8 @@ def analyze(
         settings: what to look for.
         checksums: a file that gets a checksum of every reference picture, to be read by
             :func:`encoder.ffmpeg.checksums.read_checksums`; none by default.
+        stills: a file that gets a small picture of every second, to be read by
+            :mod:`encoder.pictures`; none by default.
         on_progress: called with the number of frames done, every few frames.
 
     Raises:
@@ -72,9 +75,17 @@ def analyze(
     """
     geometry = plan_geometry(conform, settings.picture_pixels)
     meter = _Meter(geometry, conform.frame_rate, settings)
+    damage = Damage()
     try:
         with open_pictures(
-            ffmpeg, master, conform, geometry, _BATCH, checksums=checksums
+            ffmpeg,
+            master,
+            conform,
+            geometry,
+            _BATCH,
+            checksums=checksums,
+            stills=stills,
+            on_line=damage.line,
         ) as batches:
             for batch in batches:
                 meter.add(batch)
@@ -95,7 +106,18 @@ def analyze(
             why="its video stream was read to the end and gave no picture",
             hint="Play the file to see whether it is damaged, and export or copy it again",
         )
-    return meter.finish()
+    return replace(meter.finish(), damaged=damage.found)
+
+
+class Damage:
+    """Listens to FFmpeg for a decoder that had to make pictures up."""
+
+    def __init__(self) -> None:
+        self.found = False
+
+    def line(self, text: str) -> None:
+        """A line of its messages."""
+        self.found = self.found or "[error]" in text or "corrupt decoded frame" in text
 
 
 @dataclass(frozen=True, slots=True)

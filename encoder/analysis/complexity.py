@@ -10,7 +10,6 @@ from math import pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 
 Plane = NDArray[np.float32]
 Values = NDArray[np.float32]
@@ -101,6 +100,9 @@ def texture_energy(luma: Plane) -> float:
 
 @lru_cache(maxsize=1)
 def _dct_matrix() -> Plane:
+    # Not at the top: SciPy takes half a second to load, and most verbs need none of it.
+    from scipy.fft import dct
+
     matrix: Plane = dct(np.eye(BLOCK), axis=0, norm="ortho").astype(np.float32)
     return matrix
 

@@ -10,7 +10,7 @@ For HDR masters the conform chain with its tone mapping takes most of the time o
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
@@ -22,6 +22,7 @@ import ffmpeg as graph
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.analysis.stills import write_stills
 from encoder.ffmpeg.graph import arguments, file_url, open_master
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import Running, stream
@@ -113,16 +114,22 @@ class Batch:
 
 
 def command(
-    master: Master, conform: Conform, geometry: Geometry, checksums: Path | None = None
+    master: Master,
+    conform: Conform,
+    geometry: Geometry,
+    checksums: Path | None = None,
+    stills: Path | None = None,
 ) -> list[str]:
     """FFmpeg's arguments: decodes, conforms, scales, and writes raw pictures to its output.
 
-    With ``checksums``, those of the reference pictures are written to that file as well.
+    With ``checksums``, those of the reference pictures are written to that file as well, and with
+    ``stills`` a small picture of every second (:mod:`encoder.analysis.stills`).
     """
     source = open_master(master.path, conform)
-    if checksums is not None:
-        both = source.filter_multi_output("split", 2)
-        source, checked = both[0], both[1]
+    aside = [one for one in (checksums, stills) if one is not None]
+    if aside:
+        copies = source.filter_multi_output("split", 1 + len(aside))
+        source, others = copies[0], [copies[n] for n in range(1, 1 + len(aside))]
     if geometry.strip:
         halves = source.filter_multi_output("split", 2)
         small = _scaled(halves[0], geometry)
@@ -141,9 +148,12 @@ def command(
     else:
         picture = _scaled(source, geometry)
     output = picture.output("pipe:1", f="rawvideo", fps_mode="passthrough")
+    outputs = [output]
     if checksums is not None:
-        sums = checked.output(file_url(checksums), f="framecrc", fps_mode="passthrough")
-        output = graph.merge_outputs(output, sums)
+        outputs.append(others[0].output(file_url(checksums), f="framecrc", fps_mode="passthrough"))
+    if stills is not None:
+        outputs.append(write_stills(others[-1], conform, stills))
+    output = graph.merge_outputs(*outputs)
     # The threads of FFmpeg's filters cost more than they gain where there is little to filter.
     alone = not conform.tone_mapped and conform.width * conform.height <= _FEW_PIXELS
     return [*(["-filter_complex_threads", "1"] if alone else []), *arguments(output)]
@@ -163,15 +173,20 @@ def open_pictures(
     batch: int,
     *,
     checksums: Path | None = None,
+    stills: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Iterator[Iterator[Batch]]:
     """The pictures of a master, in batches of up to ``batch`` frames; see :func:`command`.
+
+    ``on_line`` is called with each line of FFmpeg's messages, from another thread.
 
     Raises:
         ProcessFailed: at the end of the pictures, when FFmpeg failed.
         EOFError: when the last picture is incomplete.
         MachineError: when FFmpeg cannot be started.
     """
-    with stream(ffmpeg, command(master, conform, geometry, checksums)) as running:
+    arguments = command(master, conform, geometry, checksums, stills)
+    with stream(ffmpeg, arguments, on_line=on_line) as running:
         yield _read(running, geometry, batch)
 
 

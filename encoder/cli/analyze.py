@@ -36,7 +36,7 @@ def command(master: Path, policy_name: str, as_json: bool, common: Common) -> No
     policy = load(policy_name, None, None)
     with pipeline(common) as steps:
         found = steps.master(master)
-        analysis = steps.analysis(found, steps.conform(found, policy))
+        _, analysis = steps.reference(found, policy)
     if as_json:
         say_json(analysis_document(analysis))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from encoder.cli.options import (
     policy_option,
     preset_option,
     say_json,
+    sidecars,
+    subtitles_option,
 )
 
 
@@ -42,6 +45,7 @@ from encoder.cli.options import (
 @codec_option
 @preset_option
 @effort_option
+@subtitles_option
 @json_option
 @common_options
 def command(
@@ -52,10 +56,11 @@ def command(
     codec: str | None,
     preset: str | None,
     effort: str,
+    subtitles: tuple[tuple[str, Path], ...],
     as_json: bool,
     common: Common,
 ) -> None:
-    """Encode the renditions of MASTER, video and audio.
+    """Encode the renditions of MASTER: video, audio and subtitles.
 
     \b
     encoder encode master.mov -o renditions/
@@ -64,19 +69,24 @@ def command(
     from encoder.cli.tables import print_renditions
     from encoder.engine.folders import read_ladder, save_renditions
     from encoder.engine.publish import check_destination
+    from encoder.engine.texts import make_text
+    from encoder.media.frames import frame_time
 
     policy = load(policy_name, codec, preset)
     inputs = (master,) if ladder_file is None else (master, ladder_file)
-    check_destination(output, inputs)
+    files = sidecars(subtitles)
+    check_destination(output, (*inputs, *(one.path for one in files)))
     with pipeline(common) as steps:
         found = steps.master(master)
-        conform = steps.conform(found, policy)
-        analysis = steps.analysis(found, conform)
+        conform, analysis = steps.reference(found, policy)
         if ladder_file is not None:
             ladder = read_ladder(ladder_file, conform, analysis)
         else:
             ladder = steps.ladder(found, conform, analysis, policy, effort)  # type: ignore[arg-type]
+        duration = frame_time(analysis.frames, conform.frame_rate)
+        text = make_text(steps, found, conform, duration, files)
         made = steps.renditions(found, conform, analysis, ladder, policy)
+        made = replace(made, text=text)
         document = save_renditions(made, found, output)
     if as_json:
         say_json(document)

@@ -82,8 +82,7 @@ def command(
     other = load(against, None, None) if against is not None else None
     with pipeline(common) as steps:
         found = steps.master(master)
-        conform = steps.conform(found, policy)
-        analysis = steps.analysis(found, conform)
+        conform, analysis = steps.reference(found, policy)
         with asked_to_stop() as stop:
             decided = steps.ladder(found, conform, analysis, policy, effort, stop)  # type: ignore[arg-type]
         if other is not None:

@@ -32,6 +32,7 @@ _VERBS = {
     "baseline": "encoder.cli.baseline",
     "cache": "encoder.cli.cache",
     "verify": "encoder.cli.verify",
+    "preview": "encoder.cli.preview",
     "doctor": "encoder.cli.doctor",
 }
 _SUMMARIES = {
@@ -46,6 +47,7 @@ _SUMMARIES = {
     "baseline": "Keep what clips measured, and check later runs against it.",
     "cache": "Look after the store of finished steps.",
     "verify": "Check a package, ours or not, against the rules for HLS, CMAF and DASH.",
+    "preview": "Play a package in a browser, beside its master and its scores.",
     "doctor": "Say what this machine's FFmpeg can do for us.",
 }
 
@@ -89,6 +91,9 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits with the code of the contract."""
+    # NumPy's matrices are small here, and the threads that it would start for them wait by spinning
+    # while FFmpeg wants the processors.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

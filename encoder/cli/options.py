@@ -6,7 +6,7 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from encoder.engine.pipeline import Pipeline
     from encoder.engine.request import Outcome, Request
     from encoder.media.policy import Policy
+    from encoder.text.sidecar import Sidecar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +49,32 @@ effort_option = click.option(
     default="standard",
     show_default=True,
     help="How much to spend on the decision: from no trial encodes to all there are.",
+)
+
+
+subtitles_option = click.option(
+    "--subtitles",
+    nargs=2,
+    multiple=True,
+    type=(str, any_path),
+    metavar="LANGUAGE[:TRAIT...] FILE",
+    help="Subtitles of a file beside the master, such as `--subtitles en:sdh film.srt`; traits are "
+    "sdh, forced, commentary and default. May be given several times.",
+)
+
+protect_option = click.option(
+    "--protect",
+    metavar="KEYFILE|generate",
+    help="Encrypt video and audio with the keys of a file, ours or CPIX; generate makes new ones, "
+    "into a file beside OUTPUT that only you can read.",
+)
+
+
+clear_lead_option = click.option(
+    "--clear-lead",
+    metavar="SECONDS",
+    help="Leave the segments that start within these first seconds clear, so that playing begins "
+    "before a licence is there; with --protect.",
 )
 
 
@@ -194,11 +221,73 @@ def asking(interruption: Interruption) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def layout_options(function: F) -> F:
+    """Adds --segments and --names, given to the function as ``layout``."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from encoder.media.package import Layout
+
+        layout = Layout(kwargs.pop("segments"), kwargs.pop("names"))
+        return function(*args, layout=layout, **kwargs)
+
+    wrapped.__name__ = function.__name__
+    wrapped.__doc__ = function.__doc__
+    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    names = click.option(
+        "--names",
+        type=click.Choice(("plain", "hash")),
+        default="plain",
+        show_default=True,
+        help="How media files are named; with hash what lies behind an address never changes, so "
+        "that it may be cached for ever.",
+    )
+    segments = click.option(
+        "--segments",
+        type=click.Choice(("ranges", "files")),
+        default="ranges",
+        show_default=True,
+        help="One file a track, whose segments are byte ranges, or a file a segment.",
+    )
+    return segments(names(wrapped))  # type: ignore[return-value]
+
+
 def load(policy_name: str, codec: str | None, preset: str | None) -> Policy:
     """The policy that the options name."""
     from encoder.ladder.policy import load_policy
 
     return load_policy(policy_name, codec=codec, preset=preset)
+
+
+def sidecars(subtitles: Sequence[tuple[str, Path]]) -> tuple[Sidecar, ...]:
+    """The files that --subtitles names.
+
+    Raises:
+        UsageError: when what is said of one is no language, or a trait that is not known.
+    """
+    from encoder.media.languages import UNDETERMINED, bcp_47
+    from encoder.text.sidecar import Sidecar
+    from encoder.text.tracks import TRAITS
+
+    made = []
+    for said, path in subtitles:
+        language, *traits = said.split(":")
+        tag = bcp_47(language)
+        if tag == UNDETERMINED and language != UNDETERMINED:
+            raise UsageError(
+                "--subtitles needs a language",
+                where=said,
+                why=f"{language!r} is no language tag",
+                hint="Give `--subtitles en FILE`, or und where it is not known",
+            )
+        if unknown := [one for one in traits if one not in TRAITS]:
+            raise UsageError(
+                "--subtitles has a trait that is not known",
+                where=said,
+                why=f"{unknown[0]!r} is none of {', '.join(TRAITS)}",
+                hint="Give `--subtitles en:sdh FILE`, for example",
+            )
+        made.append(Sidecar(path, tag, tuple(dict.fromkeys(traits))))
+    return tuple(made)
 
 
 def say_json(document: dict[str, Any]) -> None:

@@ -127,13 +127,13 @@ def print_ingest(document: dict[str, Any], output: Path) -> None:
                 "(expected BD-rate)"
             )
         out.print(line(said))
+    if document["text"]:
+        words = (f"{one['name']} ({one['cues']} cues)" for one in document["text"])
+        out.print(line(f"Subtitles: {', '.join(words)}"))
     size = document["package"]["bytes"] / 1e6
-    out.print(
-        line(
-            f"{output / document['package']['hls']}, "
-            f"{document['package']['dash']}, report.html: {size:.1f} MB"
-        )
-    )
+    hls, dash = document["package"]["hls"], document["package"]["dash"]
+    files = [str(output / hls), *([dash] if dash else []), "report.html"]
+    out.print(line(f"{', '.join(files)}: {size:.1f} MB"))
 
 
 def _score(scores: dict[str, Any], metric: str, pooling: str, digits: int) -> str:
@@ -265,6 +265,9 @@ def print_renditions(renditions: RenditionSet, output: Path) -> None:
             "",
             f"{track.path.stat().st_size:,}",
         )
+    for words in renditions.text:
+        size = words.path.stat().st_size
+        row(made, words.id, words.origin, f"{words.cues} cues", "", "", f"{size:,}")
     out.print(made)
     out.print(line(str(output)))
 
@@ -284,7 +287,8 @@ def print_package(package: Package, output: Path) -> None:
             f"{track.bytes:,}",
         )
     out.print(made)
-    out.print(line(f"{output / package.hls}, {package.dash}"))
+    manifests = [str(output / package.hls), *([str(package.dash)] if package.dash else [])]
+    out.print(line(", ".join(manifests)))
 
 
 def print_findings(findings: Sequence[Finding], *, good: bool) -> None:

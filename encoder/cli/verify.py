@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from encoder.cli.options import json_option, say_json
+from encoder.cli.options import any_path, json_option, say_json
 from encoder.errors import ExitCode
 
 
 @click.command("verify")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=any_path)
 @click.option("--strict", is_flag=True, help="Fail on a broken should as well.")
 @click.option(
     "--dash-schema",

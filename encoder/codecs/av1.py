@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from encoder.codecs.base import EncodeSettings
+from encoder.codecs.levels import AV1_LEVELS, Level, level_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class SvtAv1:
     varies_crf: bool = False
     buffer_start: float | None = None
     joining_filter: str | None = None
+    max_level: str = "6.2"
+
+    def level(self, name: str) -> Level:
+        """A level of AV1, for Main tier."""
+        return level_of(AV1_LEVELS, "AV1", name)
 
     def relative_cost(self, preset: str) -> float:
         """About that of x264's medium at preset 8, and a third more or less a preset."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
+from encoder.codecs.levels import Level
 from encoder.errors import UsageError
 from encoder.media.frames import FrameRange
 
@@ -27,6 +28,8 @@ class EncodeSettings:
     ``gop_frames`` is the longest distance of IDR frames, which are otherwise forced from outside.
     ``buffer_start`` is how full the decoder's buffer is at the first frame, 0 to 1; None leaves
     it to the encoder.
+    ``max_level`` is the highest level that decoders must be able to do, None for the codec's own
+    limit.
     ``zones`` are ranges of frames with a CRF of their own, in order; ``crf`` holds outside of them.
     """
 
@@ -41,6 +44,7 @@ class EncodeSettings:
     buffer_bits: int | None = None
     zones: tuple[CrfZone, ...] = ()
     buffer_start: float | None = None
+    max_level: str | None = None
 
     def __post_init__(self) -> None:
         if (self.crf is None) == (self.bitrate is None):
@@ -93,6 +97,17 @@ class Codec(Protocol):
     def buffer_start(self) -> float | None:
         """How full the decoder's buffer is, 0 to 1, at the start of an encode that says nothing of
         it; None when the encoder does not keep to a buffer model, but only near a rate."""
+
+    @property
+    def max_level(self) -> str:
+        """The level that nothing goes beyond unless a policy allows it."""
+
+    def level(self, name: str) -> Level:
+        """What decoders of that level can do.
+
+        Raises:
+            UsageError: when the codec has no such level.
+        """
 
     @property
     def joining_filter(self) -> str | None:

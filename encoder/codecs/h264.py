@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from encoder.codecs.base import EncodeSettings
+from encoder.codecs.levels import AVC_LEVELS, Level, level_of
 
 # x264's output depends on its number of frame threads, so it is part of the recipe, not of the
 # machine. Four keep a small rung busy enough; the rungs of a ladder run beside each other.
 _THREADS = 4
+# Pictures that x264 refers to at a preset.
+_REFERENCES = {
+    "placebo": 16,
+    "veryslow": 16,
+    "slower": 8,
+    "slow": 5,
+    "medium": 3,
+    "fast": 2,
+    "faster": 2,
+    "veryfast": 1,
+    "superfast": 1,
+    "ultrafast": 1,
+}
 _COSTS = {
     "placebo": 12.0,
     "veryslow": 5.0,
@@ -49,6 +63,12 @@ class X264:
     buffer_start: float | None = 0.9  # x264's vbv-init
     # x264's settings as text, which every encode would repeat (SEI).
     joining_filter: str | None = "filter_units=remove_types=6"
+    # HLS authoring specification 1.3b.
+    max_level: str = "5.2"
+
+    def level(self, name: str) -> Level:
+        """A level of H.264, for High profile."""
+        return level_of(AVC_LEVELS, "H.264", name)
 
     def relative_cost(self, preset: str) -> float:
         """As measured at 720p, to be planned by."""
@@ -70,6 +90,11 @@ class X264:
             "threads:v": _THREADS,
             "x264-params": ":".join(_params(settings)),
         }
+        # x264 names the least level that its pictures, rates and references need.
+        level = self.level(settings.max_level or self.max_level)
+        most = level.references(settings.width, settings.height)
+        if most is not None and most < _REFERENCES[settings.preset]:
+            options["refs"] = most
         if settings.crf is not None:
             options["crf"] = settings.crf
         if settings.bitrate is not None:

@@ -1,4 +1,4 @@
-"""The master's audio: every track as AAC, on the video's timeline, exactly as long as the video."""
+"""The master's audio in the codecs of the policy, on the video's timeline and as long as it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def encode_audio(
     """Encodes every audio track of the master into MP4 files ``<id>.mp4`` of a folder.
 
     Each becomes AAC-LC stereo at 48 kHz; one of more channels becomes 5.1 as well if the policy
-    keeps surround. All start at the time of the video's first frame and end with its last one:
+    keeps surround, in the codecs that it names; all become Opus as well if it wants that.
+
+    All start at the time of the video's first frame and end with its last one:
     sound before and after is cut off, and what is missing is silence.
 
     Loudness is measured of what is encoded, after mixing and before any gain. With a target, each
@@ -92,7 +94,7 @@ def encode_audio(
     return tuple(
         AudioRendition(
             id=track.id,
-            codec="aac",
+            codec=track.codec,
             language=language(track.stream),
             name=track.name,
             channels=track.mix.channels,
@@ -149,8 +151,13 @@ def _decodes(
 def _plan(
     streams: Sequence[AudioStream], policy: AudioPolicy, warn: Callable[[str], None]
 ) -> list[Track]:
-    """The renditions of the streams; one is the default in stereo, one in surround."""
-    wanted: list[tuple[AudioStream, Mix]] = []
+    """The renditions of the streams; of each layout and codec one is the default."""
+    wanted: list[tuple[AudioStream, Mix, str]] = []
+    surrounds: dict[int, Mix] = {}
+    for stream in streams:
+        surround = mix(stream.layout, stream.channels, "5.1")
+        if policy.surround and surround is not None and surround.target == "5.1":
+            surrounds[stream.index] = surround
     for stream in streams:
         stereo = mix(stream.layout, stream.channels, "stereo")
         if stereo is None:
@@ -159,29 +166,59 @@ def _plan(
                 f"Audio stream {stream.index} has {stream.channels} channels of unknown meaning: "
                 "the first two are taken for left and right, the others are left out"
             )
-        wanted.append((stream, stereo))
-        surround = mix(stream.layout, stream.channels, "5.1")
-        if policy.surround and surround is not None and surround.target == "5.1":
-            wanted.append((stream, surround))
+        wanted.append((stream, stereo, "aac"))
+        for codec in policy.surround_codecs if surrounds else ():
+            # A group of one codec needs all that there is to hear, in stereo where it is no more.
+            if stream.index in surrounds:
+                wanted.append((stream, surrounds[stream.index], codec))
+            elif codec != "aac":
+                wanted.append((stream, stereo, codec))
+        if policy.opus_bitrate is not None:
+            wanted.append((stream, stereo, "opus"))
     defaults = {
-        target: main_stream(stream for stream, one in wanted if one.target == target)
-        for target in {one.target for _, one in wanted}
+        kind: main_stream(stream for stream, one, codec in wanted if (one.target, codec) == kind)
+        for kind in {(one.target, codec) for _, one, codec in wanted}
     }
     tracks: list[Track] = []
-    for stream, one in wanted:
-        stereo_wanted = one.target == "stereo"
-        layout = "stereo" if stereo_wanted else "surround"
+    for stream, one, codec in wanted:
+        layout = "stereo" if one.target == "stereo" else "surround"
+        word = one.target if codec == "aac" else f"{one.target} {_WORDS[codec]}"
         tracks.append(
             Track(
-                id=identifier(stream, layout, [track.id for track in tracks]),
-                name=name(stream, one.target, [track.name for track in tracks]),
+                id=identifier(
+                    stream,
+                    layout if codec == "aac" else f"{layout}-{codec}",
+                    [track.id for track in tracks],
+                ),
+                name=name(stream, word, [track.name for track in tracks]),
                 stream=stream,
                 mix=one,
-                bitrate=policy.stereo_bitrate if stereo_wanted else policy.surround_bitrate,
-                default=defaults[one.target] is stream,
+                bitrate=_bitrate(codec, one, policy),
+                default=defaults[one.target, codec] is stream,
+                codec=codec,
             )
         )
     return tracks
+
+
+_WORDS = {"ac3": "Dolby Digital", "eac3": "Dolby Digital Plus", "opus": "Opus"}
+# ATSC A/52, table 5.18: AC-3 has these rates, in kb/s, and no others.
+_AC3_RATES = (
+    *(32, 40, 48, 56, 64, 80, 96, 112, 128, 160),
+    *(192, 224, 256, 320, 384, 448, 512, 576, 640),
+)
+# What Dolby recommends for stereo.
+_AC3_STEREO = 192_000
+
+
+def _bitrate(codec: str, one: Mix, policy: AudioPolicy) -> int:
+    stereo = one.target == "stereo"
+    if codec == "opus" and policy.opus_bitrate is not None:
+        return policy.opus_bitrate
+    if codec == "aac":
+        return policy.stereo_bitrate if stereo else policy.surround_bitrate
+    wanted = _AC3_STEREO if stereo else policy.surround_bitrate
+    return next((rate * 1000 for rate in _AC3_RATES if rate * 1000 >= wanted), 640_000)
 
 
 def _encode(

@@ -17,6 +17,10 @@ from encoder.media.frames import seconds_text
 from encoder.media.master import AudioStream, Master
 
 SAMPLE_RATE = 48_000
+_ENCODERS = {"aac": "aac", "ac3": "ac3", "eac3": "eac3", "opus": "libopus"}
+# Samples that the encoder is behind and does not give when the sound ends: an overlap of the
+# transform's blocks (ATSC A/52, 7.9).
+_HELD_BACK = {"ac3": 256, "eac3": 256}
 
 # The first sound goes exactly where its timestamp says. After that silence fills a gap, and samples
 # are dropped from an overlap, once the sound is 40 ms off its timestamps: below what viewers notice
@@ -33,7 +37,8 @@ _PEAK_RESOLUTION = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A rendition to be made: of which stream, mixed how, at how many bits per second."""
+    """A rendition to be made: of which stream, mixed how, at how many bits per second,
+    in which codec: ``aac``, ``ac3``, ``eac3`` or ``opus``."""
 
     id: str
     name: str
@@ -41,6 +46,7 @@ class Track:
     mix: Mix
     bitrate: int
     default: bool
+    codec: str = "aac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +190,12 @@ def _logged(stream: Stream, duration: Fraction, name: str) -> Stream:
 def _encoded(stream: Stream, track: Track, gain: float) -> Stream:
     if gain:
         stream = stream.filter("volume", f"{gain:.2f}dB")
+    if track.codec in _HELD_BACK:
+        stream = stream.filter("apad", pad_len=_HELD_BACK[track.codec])
     return stream.output(
         f"file:{track.id}.mp4",
         f="mp4",
         fflags="+bitexact",
         map_metadata=-1,
-        **{"c:a": "aac", "b:a": track.bitrate, "flags:a": "+bitexact"},
+        **{"c:a": _ENCODERS[track.codec], "b:a": track.bitrate, "flags:a": "+bitexact"},
     )

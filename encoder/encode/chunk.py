@@ -78,8 +78,9 @@ class NotAllDecodedError(MeasureError):
     """A loopback decoder gave fewer pictures than were encoded."""
 
 
-# Seen once, of a title of nine frames on a busy machine: FFmpeg ended a loopback decoder early when
-# all packets of an encode came at its very end. The encode itself was whole.
+# Seen once, of a title of nine frames on a busy machine, when the scores of all rungs were still
+# one filter graph, which ended decoders early (see chunk_command). Every frame was scored then,
+# which that does not quite explain. The encode was whole: it is made again.
 _ATTEMPTS = 3
 
 
@@ -94,6 +95,7 @@ def encode_chunk(
     on_progress: Callable[[Progress], None] | None = None,
     cancellation: Cancellation | None = None,
     patience: Patience | None = None,
+    cuts: dict[FrameRange, Cut] | None = None,
 ) -> tuple[tuple[EncodedChunk, ...], Usage]:
     """Encodes a chunk, one FFmpeg process for all of its rungs.
 
@@ -107,6 +109,7 @@ def encode_chunk(
         on_progress: called as FFmpeg reports.
         cancellation: lets another thread end the process.
         patience: how long FFmpeg may stand still.
+        cuts: where to start decoding for frames, as far as it is known; what is found is added.
 
     Returns:
         The encodes in the order of ``rungs``, and what the process took.
@@ -121,15 +124,19 @@ def encode_chunk(
     for encoder in sorted({codec_named(rung.codec).encoder for rung in rungs}):
         require_encoder(title.ffmpeg, encoder)
     frames = seen_frames(chunk, title.frames, measuring)
-    found = find_cut(
-        title.ffmpeg,
-        title.master,
-        title.conform,
-        frames,
-        title.checksums,
-        folder,
-        cancellation=cancellation,
-    )
+    found = None if cuts is None else cuts.get(frames)
+    if found is None:
+        found = find_cut(
+            title.ffmpeg,
+            title.master,
+            title.conform,
+            frames,
+            title.checksums,
+            folder,
+            cancellation=cancellation,
+        )
+        if cuts is not None:
+            cuts[frames] = found
     # Pictures that differ further on make it start over from where nothing can be wrong.
     for cut in dict.fromkeys((found, Cut(frames))):
         arguments = chunk_command(
@@ -138,7 +145,7 @@ def encode_chunk(
         for attempt in range(_ATTEMPTS):
             usage = _run(title, arguments, folder, on_progress, cancellation, patience)
             seen = _checksums(folder / REFERENCE_CHECKSUMS)
-            if not same_pictures(seen, title.checksums, cut.frames):
+            if not _usable(title, seen, cut, frames):
                 break
             try:
                 return (
@@ -158,6 +165,13 @@ def encode_chunk(
         hint="Check the disk and the memory of this machine; if the file was changed meanwhile, "
         "run it again",
     )
+
+
+def _usable(title: Title, seen: Checksums, cut: Cut, frames: FrameRange) -> bool:
+    """Whether the pictures that were encoded are the title's; of a damaged one, as many of them."""
+    if same_pictures(seen, title.checksums, cut.frames):
+        return True
+    return title.conform.damaged and cut == Cut(frames) and len(seen) == len(frames)
 
 
 def _run(
@@ -266,7 +280,7 @@ def _scores(
     """The chunk's own frames out of the logs, which count from the first that was seen."""
     vmaf = read_vmaf(folder / vmaf_name(number))
     pictures = read_pictures(folder / pictures_name(number))
-    expected = np.arange(0, len(seen), measuring.every, dtype=np.int32)
+    expected = np.arange(0, measuring.given(seen), measuring.step, dtype=np.int32)
     for name, found in (("VMAF", vmaf.frame), ("PSNR and SSIM", pictures.frame)):
         if not np.array_equal(found, expected):
             raise MeasureError(
@@ -275,7 +289,7 @@ def _scores(
                 why=f"{expected.size} frames were to be scored, {found.size} are in the log, or "
                 "they are other ones",
             )
-    frame = (expected + seen.start).astype(np.int32)
+    frame = (expected // measuring.step * measuring.every + seen.start).astype(np.int32)
     inside = (frame >= own.start) & (frame < own.end)
     values = {
         "vmaf": vmaf.vmaf,

@@ -10,6 +10,9 @@ The pictures that are measured are those that the encoder's own bytes decode to,
 the joined file again would give the same numbers. VMAF looks at the pictures before and after for
 motion: the reference goes on for :data:`encoder.encode.chunks.CONTEXT` pictures on both sides, and
 the rendition is padded to match. What is measured there is left out again.
+
+Where only every so many frames are scored, only those of the rendition are scaled and measured, and
+only those of the reference and the one on either side of each, which VMAF takes the motion from.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ from encoder.media.master import Master
 from encoder.score.measure import SCALE_FLAGS
 
 REFERENCE_CHECKSUMS = "reference.crc"
+# A scored frame, the one before and the one after it.
+_GROUP = 3
+_NEAR_SIGHTED = ("vmaf_v0.", "vmaf_4k_v0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,27 @@ class Measuring:
 
     model: str
     every: int
+
+    @property
+    def packed(self) -> bool:
+        """Whether the filters get scored frames and their neighbours only.
+
+        The motion of the models of version 0 is the lesser difference of a reference picture to the
+        one before and the one after it; what is further away counts for nothing. Newer models look
+        further, and are given all frames.
+        """
+        return self.every > _GROUP and self.model.startswith(_NEAR_SIGHTED)
+
+    @property
+    def step(self) -> int:
+        """The distance of scored frames among those that the filters get."""
+        return _GROUP if self.packed else self.every
+
+    def given(self, seen: FrameRange) -> int:
+        """How many frames the filters get of those that are seen; the first is a scored one."""
+        if not self.packed:
+            return len(seen)
+        return sum((n + 1) % self.every < _GROUP for n in range(len(seen)))
 
 
 def file_name(number: int) -> str:
@@ -92,12 +119,14 @@ def chunk_command(
         vmaf_threads: how many threads libvmaf takes for each rung.
     """
     count = len(rungs)
-    references = 0 if measuring is None else 3 * count
-    labels = [f"[s{n}]" for n in range(count)] + [f"[r{n}]" for n in range(references)]
+    labels = [f"[s{n}]" for n in range(count)] + (["[seen]"] if measuring is not None else [])
     chains = [
         f"{source_text(conform, cut)},split={len(labels) + 1}[check]{''.join(labels)}",
         *(f"[s{n}]{_scaled(rung, conform, chunk, cut)}[e{n}]" for n, rung in enumerate(rungs)),
     ]
+    if measuring is not None:
+        shared = "".join(f"[r{n}]" for n in range(count))
+        chains.append(f"[seen]{_reference(conform, measuring)},split={count}{shared}")
     arguments = [*input_arguments(master, conform, cut), "-filter_complex", ";".join(chains)]
     for n, rung in enumerate(rungs):
         arguments += ["-map", f"[e{n}]", *_output(rung, conform, chunk, n)]
@@ -107,10 +136,14 @@ def chunk_command(
     if measuring is None:
         return arguments
     for n in range(count):
-        arguments += ["-dec", f"{n}:0"]
-    measured = [_measured(n, conform, chunk, cut, measuring, vmaf_threads) for n in range(count)]
-    arguments += ["-filter_complex", ";".join(measured)]
+        # One thread is faster than any encoder; more would each hold a picture, on every core.
+        arguments += ["-threads", "1", "-dec", f"{n}:0"]
     for n in range(count):
+        # A graph of its own for each: in one of all, where the last pictures are not scored, the
+        # branches of scores that end before their rendition keep other rungs from being decoded
+        # to their end.
+        graph = _measured(n, conform, chunk, cut, measuring, vmaf_threads)
+        arguments += ["-filter_complex", graph]
         for label in (f"[v{n}]", f"[p{n}]"):
             arguments += ["-map", label, "-fps_mode", "passthrough", "-f", "null", "-"]
         arguments += ["-map", f"[k{n}]", "-fps_mode", "passthrough"]
@@ -151,12 +184,22 @@ def _output(rung: ChunkRung, conform: Conform, chunk: Chunk, number: int) -> lis
     ]
 
 
-def _measured(
-    n: int, conform: Conform, chunk: Chunk, cut: Cut, measuring: Measuring, vmaf_threads: int
-) -> str:
-    """Graph text: rung ``n`` decoded again, against its three references."""
+def _reference(conform: Conform, measuring: Measuring) -> str:
+    """The reference pictures that are measured against, numbered by their timestamps."""
+    chosen = Filter("select", (f"lt(mod(n+1,{measuring.every}),{_GROUP})",))
+    return chain_text(
+        (
+            *((chosen,) if measuring.packed else ()),
+            Filter("format", (conform.pixel_format,)),
+            _signalled(conform),
+            *_clock(conform),
+        )
+    )
+
+
+def _signalled(conform: Conform) -> Filter:
     colour = conform.colour
-    signalled = Filter(
+    return Filter(
         "setparams",
         options=(
             ("colorspace", colour.matrix),
@@ -165,65 +208,108 @@ def _measured(
             ("range", colour.range),
         ),
     )
-    clock = (
-        Filter("settb", (f"{conform.frame_rate.denominator}/{conform.frame_rate.numerator}",)),
+
+
+def _clock(conform: Conform) -> tuple[Filter, ...]:
+    """Times that are the number of the frame, in a time base of one frame."""
+    rate = conform.frame_rate
+    return (
+        Filter("settb", (f"{rate.denominator}/{rate.numerator}",)),
         Filter("setpts", ("N",)),
     )
+
+
+def _measured(
+    n: int, conform: Conform, chunk: Chunk, cut: Cut, measuring: Measuring, vmaf_threads: int
+) -> str:
+    """Graph text: rung ``n`` decoded again, against its reference."""
+    size = (str(conform.width), str(conform.height))
     before = chunk.frames.start - cut.frames.start
     after = cut.frames.end - chunk.frames.end
-    padded = Filter(
-        "tpad",
-        options=(
-            ("start", str(before)),
-            ("start_mode", "clone"),
-            ("stop", str(after)),
-            ("stop_mode", "clone"),
-        ),
-    )
-    size = (str(conform.width), str(conform.height))
     rendition = chain_text(
         (
-            signalled,
+            _signalled(conform),
+            *(_chosen(conform, before, measuring) if measuring.packed else ()),
             Filter("scale", size, (("flags", SCALE_FLAGS),)),
-            *clock,
-            *((padded,) if before or after else ()),
+            *(
+                _repeated(conform, measuring.given(cut.frames))
+                if measuring.packed
+                else (*_clock(conform), *_padded(before, after))
+            ),
             Filter("format", (conform.pixel_format,)),
-            signalled,
-            *clock,
+            _signalled(conform),
+            *_clock(conform),
             Filter("split", ("2",)),
         )
     )
-    reference = chain_text((Filter("format", (conform.pixel_format,)), signalled, *clock))
     vmaf = Filter(
         "libvmaf",
         options=(
             ("model", f"version={measuring.model}"),
             ("log_fmt", "csv"),
             ("log_path", vmaf_name(n)),
-            ("n_threads", str(vmaf_threads)),
-            ("n_subsample", str(measuring.every)),
+            # A pool of one thread does nothing but hold more pictures.
+            ("n_threads", str(vmaf_threads if vmaf_threads > 1 else 0)),
+            ("n_subsample", str(measuring.step)),
         ),
     )
     printed = Filter("metadata", options=(("mode", "print"), ("file", pictures_name(n))))
-    sampled = ""
-    if measuring.every > 1:
-        sampled = chain_text([Filter("select", (f"not(mod(n,{measuring.every}))",))])
+    sampled = "null"
+    if measuring.step > 1:
+        sampled = chain_text([Filter("select", (f"not(mod(n,{measuring.step}))",))])
     kept = ""
     if chunk.coded != chunk.frames:
         last = chunk.lead + len(chunk.frames) - 1
         kept = chain_text([Filter("select", (f"between(n,{chunk.lead},{last})",))]) + ","
-    one, two, three = (3 * n + i for i in range(3))
-    comma = "," if sampled else ""
     return ";".join(
         (
             f"[dec:{n}]{kept}split=2[k{n}][d{n}]",
             f"[d{n}]{rendition}[x{n}][y{n}]",
-            f"[r{one}]{reference}[a{n}]",
+            f"[r{n}]split=2[a{n}][q{n}]",
             f"[x{n}][a{n}]{chain_text([vmaf])}[v{n}]",
-            f"[r{two}]{reference}{comma}{sampled}[b{n}]",
-            f"[r{three}]{reference}{comma}{sampled}[c{n}]",
-            f"[y{n}]{sampled or 'null'}[z{n}]",
+            f"[q{n}]{sampled},split=2[b{n}][c{n}]",
+            f"[y{n}]{sampled}[z{n}]",
             f"[z{n}][b{n}]psnr[w{n}]",
             f"[w{n}][c{n}]ssim,{chain_text([printed])}[p{n}]",
         )
+    )
+
+
+def _padded(before: int, after: int) -> tuple[Filter, ...]:
+    """A rendition as long as its reference: what is seen around the chunk is not of the chunk."""
+    ends = (
+        ("start", str(before)),
+        ("start_mode", "clone"),
+        ("stop", str(after)),
+        ("stop_mode", "clone"),
+    )
+    return (Filter("tpad", options=ends),) if before or after else ()
+
+
+def _chosen(conform: Conform, before: int, measuring: Measuring) -> tuple[Filter, ...]:
+    """The scored frames of a rendition, each at the time when its group of the reference starts.
+
+    The first group has no frame before the scored one. The chunk's first frame comes first whether
+    it is scored or not, since it stands for those before it.
+    """
+    every = measuring.every
+    # Rounded for the stream's end, which has a time as well.
+    start = f"if(PTS,ceil((PTS+{before})/{every})*{_GROUP}-1,0)"
+    return (
+        *_clock(conform),
+        Filter("select", (f"not(n)+not(mod(n+{before},{every}))",)),
+        Filter("setpts", (start,)),
+    )
+
+
+def _repeated(conform: Conform, count: int) -> tuple[Filter, ...]:
+    """Every frame repeated until the next one's time: as many as the reference has.
+
+    Only the scored one of a group is looked at; VMAF takes motion from the reference.
+    """
+    rate = f"{conform.frame_rate.numerator}/{conform.frame_rate.denominator}"
+    return (
+        Filter("fps", (rate,), (("start_time", "0"),)),
+        Filter("tpad", options=(("stop", str(count)), ("stop_mode", "clone"))),
+        Filter("trim", options=(("end_frame", str(count)),)),
     )

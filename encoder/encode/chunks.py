@@ -173,6 +173,7 @@ def chunk_rung(
             buffer_bits=rung.buffer_bits,
             zones=zones if len(zones) > 1 else (),
             buffer_start=buffer_start,
+            max_level=rung.max_level,
         ),
     )
 

@@ -17,7 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from encoder.ffmpeg.checksums import Checksums, read_checksums
-from encoder.ffmpeg.graph import FORMAT_WHITELIST, chain_text, file_url
+from encoder.ffmpeg.graph import (
+    FORMAT_WHITELIST,
+    Stream,
+    apply,
+    chain_text,
+    file_url,
+    open_input,
+)
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import PROTOCOLS, Cancellation, ProcessFailed, run
 from encoder.media.conform import Conform, Filter
@@ -83,6 +90,27 @@ def input_arguments(master: Master, conform: Conform, cut: Cut) -> list[str]:
         arguments += ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", seconds_text(cut.seek)]
         arguments += ["-copyts"]
     return [*arguments, "-i", file_url(master.path)]
+
+
+def open_cut(master: Master, conform: Conform, cut: Cut) -> Stream:
+    """The pictures of a cut as a stream of ffmpeg-python.
+
+    All inputs of the command then keep their own times (``-copyts``) if it starts by seeking.
+    """
+    options: dict[str, str | None] = {
+        "protocol_whitelist": PROTOCOLS,
+        "format_whitelist": FORMAT_WHITELIST,
+        **dict(conform.input_options),
+    }
+    if cut.seek is not None:
+        options |= {
+            "seek_timestamp": "1",
+            "noaccurate_seek": None,
+            "ss": seconds_text(cut.seek),
+            "copyts": None,
+        }
+    source = open_input(master.path, **options)
+    return apply(source[str(conform.stream_index)], cut_filters(conform, cut))
 
 
 def source_text(conform: Conform, cut: Cut) -> str:

@@ -16,22 +16,26 @@ from encoder.media.frames import FrameRange
 class ShotResult:
     """What a rung's encode spent on a shot, and what it reached.
 
-    ``bits`` are those of its frames; ``vmaf`` is the mean of its scored frames at the reference
-    pictures' resolution, None where none of them was scored.
+    ``bits`` are those of its frames, ``key_bits`` those of its ``key_frames`` IDR frames among
+    them; ``vmaf`` is the mean of its scored frames at the reference pictures' resolution, None
+    where none of them was scored.
     """
 
     bits: int
+    key_frames: int
+    key_bits: int
     vmaf: float | None
 
 
 def shot_results(
-    encoded: Sequence[EncodedChunk], shots: Sequence[FrameRange]
+    encoded: Sequence[EncodedChunk], shots: Sequence[FrameRange], keyframes: Sequence[int]
 ) -> tuple[ShotResult, ...]:
     """Bits and mean VMAF of every shot of one rung.
 
     Args:
         encoded: the rung's chunks, in order; together they are the title.
         shots: the frames of each shot; they tile the title.
+        keyframes: the title's IDR frames, ascending.
 
     Raises:
         ValueError: when the two are not of the same length.
@@ -43,12 +47,17 @@ def shot_results(
     for one in encoded:
         if one.scores is not None:
             vmaf[one.scores.frame] = one.scores.values["vmaf"]
+    keys = np.array(keyframes, dtype=np.int64)
     results = []
     for shot in shots:
         scored = vmaf[shot.start : shot.end]
         scored = scored[~np.isnan(scored)]
         mean = float(scored.mean()) if scored.size else None
-        results.append(ShotResult(int(sizes[shot.start : shot.end].sum()) * 8, mean))
+        own = keys[(keys >= shot.start) & (keys < shot.end)]
+        bits, key_bits = (
+            int(part.sum()) * 8 for part in (sizes[shot.start : shot.end], sizes[own])
+        )
+        results.append(ShotResult(bits, len(own), key_bits, mean))
     return tuple(results)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from encoder.media.languages import UNDETERMINED, bcp_47, iso_639_2
+from encoder.media.languages import UNDETERMINED, bcp_47, iso_639_2, language_name
 from encoder.media.master import AudioStream
 
 # DASH's roles for what dispositions say of a track (ISO/IEC 23009-1, 5.8.5.5).
@@ -26,59 +26,6 @@ _WORDS = {
     "enhanced-audio-intelligibility": "clear speech",
     "karaoke": "karaoke",
     "supplementary": "music and effects",
-}
-
-_LANGUAGES = {
-    "ar": "Arabic",
-    "bg": "Bulgarian",
-    "bn": "Bengali",
-    "ca": "Catalan",
-    "cs": "Czech",
-    "cy": "Welsh",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "et": "Estonian",
-    "eu": "Basque",
-    "fa": "Persian",
-    "fi": "Finnish",
-    "fr": "French",
-    "ga": "Irish",
-    "gl": "Galician",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hr": "Croatian",
-    "hu": "Hungarian",
-    "id": "Indonesian",
-    "is": "Icelandic",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "lt": "Lithuanian",
-    "lv": "Latvian",
-    "ms": "Malay",
-    "nb": "Norwegian",
-    "nl": "Dutch",
-    "nn": "Norwegian Nynorsk",
-    "no": "Norwegian",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sk": "Slovak",
-    "sl": "Slovenian",
-    "sr": "Serbian",
-    "sv": "Swedish",
-    "ta": "Tamil",
-    "te": "Telugu",
-    "th": "Thai",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "ur": "Urdu",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
 }
 
 
@@ -104,7 +51,7 @@ def identifier(stream: AudioStream, layout: str, taken: Iterable[str]) -> str:
 def name(stream: AudioStream, layout: str, taken: Iterable[str]) -> str:
     """A name for people, such as ``English commentary`` or ``English 5.1``, that is not taken."""
     tag = language(stream)
-    spoken = [_LANGUAGES.get(tag.split("-")[0], tag)] if tag != UNDETERMINED else []
+    spoken = [language_name(tag)] if tag != UNDETERMINED else []
     words = [*spoken, *(_WORDS[role] for role in roles(stream) if role in _WORDS)]
     text = " ".join(words) or "Audio"
     sound = [layout] if layout != "stereo" else []

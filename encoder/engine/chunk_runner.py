@@ -12,11 +12,13 @@ from pathlib import Path
 from encoder.encode.chunk import EncodedChunk, Title, encode_chunk
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.chunks import Chunk, ChunkRung
+from encoder.encode.cut import Cut
 from encoder.engine.chunk_store import ChunkStore
 from encoder.engine.interruption import Interruption
 from encoder.engine.resources import PeakMemory
 from encoder.errors import EncodeError
 from encoder.ffmpeg.process import Cancellation, Patience, ProcessFailed, Progress
+from encoder.media.frames import FrameRange
 
 _POLL_SECONDS = 0.25
 # A process that stood still is killed and started once more: that mends a hiccup of the machine.
@@ -59,6 +61,7 @@ class ChunkRunner:
         patience: how long a process may stand still.
         on_running: told how far it is, about four times a second, by the thread that runs.
         on_notice: told what a person should know.
+        on_missing: told what is about to be encoded; may raise.
     """
 
     title: Title
@@ -72,6 +75,7 @@ class ChunkRunner:
     patience: Patience = field(default_factory=Patience)
     on_running: Callable[[Running], None] | None = None
     on_notice: Callable[[str], None] | None = None
+    on_missing: Callable[[Sequence[Task]], None] | None = None
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Encodes and keeps what is not in the store yet.
@@ -82,6 +86,8 @@ class ChunkRunner:
             KeyboardInterrupt: when it was interrupted; chunks that were under way are then kept.
             EncoderError: of the first chunk that failed; the others under way are ended.
         """
+        if self.on_missing is not None:
+            self.on_missing(tasks)
         work = _Work(self, deque(tasks))
         threads = [
             threading.Thread(target=work.loop, name=f"chunk-{n}", daemon=True)
@@ -180,8 +186,9 @@ class _Work:
             )
             size = 0
             parts = runner.divide(missing) if missing else ()
+            cuts: dict[FrameRange, Cut] = {}
             for number, part in enumerate(parts):
-                size += self._encode(Task(task.chunk, part), number, len(parts))
+                size += self._encode(Task(task.chunk, part), number, len(parts), cuts)
             with self._lock:
                 self._under_way.pop(threading.get_ident(), None)
                 self._done += len(task.chunk.frames)
@@ -189,12 +196,12 @@ class _Work:
                 self._bytes += size
         return True
 
-    def _encode(self, task: Task, part: int, parts: int) -> int:
+    def _encode(self, task: Task, part: int, parts: int, cuts: dict[FrameRange, Cut]) -> int:
         runner = self._runner
         for attempt in range(1, _ATTEMPTS + 1):
             with runner.chunks.store.work() as folder:
                 try:
-                    made = self._run(task, folder, part, parts)
+                    made = self._run(task, folder, part, parts, cuts)
                 except ProcessFailed as failure:
                     if not failure.stalled or self.cancellation.cancelled:
                         raise
@@ -214,7 +221,9 @@ class _Work:
                 return sum(int(one.packets.sizes.sum()) for one in made)
         raise AssertionError("unreachable")
 
-    def _run(self, task: Task, folder: Path, part: int, parts: int) -> tuple[EncodedChunk, ...]:
+    def _run(
+        self, task: Task, folder: Path, part: int, parts: int, cuts: dict[FrameRange, Cut]
+    ) -> tuple[EncodedChunk, ...]:
         runner, mine = self._runner, threading.get_ident()
 
         def progress(report: Progress) -> None:
@@ -233,6 +242,7 @@ class _Work:
             on_progress=progress,
             cancellation=self.cancellation,
             patience=runner.patience,
+            cuts=cuts,
         )
         with self._lock:
             runner.memory.add(started, time.monotonic(), usage)

@@ -10,6 +10,7 @@ from encoder.encode.chunk import EncodedChunk, FrameScores
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.chunks import CONTEXT, Chunk, ChunkRung
 from encoder.encode.packets import Packets
+from encoder.engine.reasons import fingerprints
 from encoder.engine.store import Store, key_of
 from encoder.media.scores import METRICS
 
@@ -31,18 +32,20 @@ class ChunkStore:
 
     def key(self, chunk: Chunk, rung: ChunkRung) -> str:
         """The key of a rung's encode of a chunk."""
-        return key_of(
-            {
-                **self.inputs,
-                "frames": chunk.frames,
-                "coded": chunk.coded,
-                "keyframes": list(chunk.coded_keyframes),
-                "codec": rung.codec,
-                "settings": rung.settings,
-                "step": "chunk",
-                "version": _CHUNK_VERSION,
-            }
-        )
+        return key_of(self.determined_by(chunk, rung))
+
+    def determined_by(self, chunk: Chunk, rung: ChunkRung) -> dict[str, object]:
+        """Everything that a rung's encode of a chunk depends on."""
+        return {
+            **self.inputs,
+            "frames": chunk.frames,
+            "coded": chunk.coded,
+            "keyframes": list(chunk.coded_keyframes),
+            "codec": rung.codec,
+            "settings": rung.settings,
+            "step": "chunk",
+            "version": _CHUNK_VERSION,
+        }
 
     def lock_name(self, chunk: Chunk) -> str:
         """What a process locks that works on a chunk of the title."""
@@ -98,7 +101,8 @@ class ChunkStore:
                 sizes=made.packets.sizes,
                 before=made.packets.before,
             )
-            self.store.save("chunk", key, folder, None)
+            inputs = fingerprints(self.determined_by(chunk, rung))
+            self.store.save("chunk", key, folder, None, inputs)
 
     def _score_key(self, key: str, measuring: Measuring) -> str:
         return key_of(

@@ -25,6 +25,9 @@ _USE_OURS = "leave out --ffmpeg and ENCODER_FFMPEG to use the FFmpeg that came w
 _ENCODERS = (
     ("libx264", True, "H.264 renditions"),
     ("aac", True, "audio"),
+    ("ac3", False, "5.1 as Dolby Digital"),
+    ("eac3", False, "5.1 as Dolby Digital Plus"),
+    ("libopus", False, "Opus for DASH"),
     ("libsvtav1", False, "AV1 renditions (--codec av1)"),
 )
 _FILTERS = (

@@ -8,13 +8,26 @@ from typing import Any, Literal
 
 from encoder.report.plain import number
 
-Stage = Literal["probe", "analyze", "ladder", "encode", "audio", "package", "score", "report"]
+Stage = Literal[
+    "probe",
+    "analyze",
+    "ladder",
+    "encode",
+    "audio",
+    "text",
+    "pictures",
+    "package",
+    "score",
+    "report",
+]
 STAGES: tuple[Stage, ...] = (
     "probe",
     "analyze",
     "ladder",
     "encode",
     "audio",
+    "text",
+    "pictures",
     "package",
     "score",
     "report",

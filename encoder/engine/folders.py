@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,25 @@ def save_renditions(renditions: RenditionSet, master: Master, output: Path) -> d
             for track in renditions.audio:
                 shutil.copyfile(track.path, folder / f"{track.id}.mp4")
                 audio.append(replace(track, path=Path(f"{track.id}.mp4")))
-            own = replace(renditions, video=tuple(video), audio=tuple(audio))
+            text = []
+            for words in renditions.text:
+                shutil.copyfile(words.path, folder / f"{words.id}.vtt")
+                text.append(replace(words, path=Path(f"{words.id}.vtt")))
+            for picture in renditions.pictures.files:
+                shutil.copyfile(picture, folder / picture.name)
+            own = replace(
+                renditions,
+                video=tuple(video),
+                audio=tuple(audio),
+                text=tuple(text),
+                pictures=renditions.pictures.moved(lambda path: Path(path.name)),
+            )
             document = renditions_document(own)
             (folder / RENDITIONS).write_text(json_text(document), encoding="utf-8")
         except OSError as error:
             raise cannot_write(output, error) from error
-        publish(folder, output, "", master.digest, {})
+        listed = [{"id": one.id, "path": one.path.name} for one in own.video]
+        publish(folder, output, "", master.digest, {"renditions": listed})
     return document
 
 
@@ -129,10 +143,13 @@ def read_renditions(folder: Path) -> RenditionSet:
         raise PackageError("Not a list of renditions", where=str(path), why=str(error)) from error
     video = tuple(replace(one, path=folder / one.path.name) for one in found.video)
     audio = tuple(replace(one, path=folder / one.path.name) for one in found.audio)
-    for path in (*(one.path for one in video), *(one.path for one in audio)):
+    text = tuple(replace(one, path=folder / one.path.name) for one in found.text)
+    pictures = found.pictures.moved(lambda path: folder / path.name)
+    tracks = (*(v.path for v in video), *(a.path for a in audio), *(t.path for t in text))
+    for path in (*tracks, *pictures.files):
         if not path.is_file():
             raise PackageError("A rendition is missing", where=str(path))
-    return replace(found, video=video, audio=audio)
+    return replace(found, video=video, audio=audio, text=text, pictures=pictures)
 
 
 def find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
@@ -171,9 +188,13 @@ def _find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
                 )
             found += listed
         elif target.is_file():
-            found.append(Distorted(_identifier(target, found), target))
+            found.append(Distorted(identifier(target, {one.id for one in found}), target))
         else:
-            raise MeasureError("No such file or package", where=str(target))
+            raise MeasureError(
+                "No such file or package",
+                where=str(target),
+                hint="Check the spelling of the path, and that its disk is mounted",
+            )
     names = [one.id for one in found]
     if len(set(names)) != len(names):
         raise MeasureError("Two things to score have the same name", why=", ".join(sorted(names)))
@@ -192,14 +213,13 @@ def _listed(folder: Path, published: Published | None) -> list[Distorted]:
         return []
 
 
-def _identifier(path: Path, taken: list[Distorted]) -> str:
-    """A name for a file that can be part of a file name itself."""
+def identifier(path: Path, taken: Container[str]) -> str:
+    """A name for a file that can be part of a file name itself, and is not taken."""
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem) or "file"
     stem = stem.lstrip(".-")[:80] or "file"
-    names = {one.id for one in taken}
     number = 2
     name = stem
-    while name in names:
+    while name in taken:
         name = f"{stem}-{number}"
         number += 1
     return name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ import numpy as np
 from encoder import __version__
 from encoder.codecs import codec_named
 from encoder.encode.chunk_command import Measuring
+from encoder.engine.correcting import encode_corrected
 from encoder.engine.events import Notice
-from encoder.engine.pipeline import EncodedTitle, Pipeline
+from encoder.engine.joined import whole_track
+from encoder.engine.keys import check_codec, check_keys, check_layout
+from encoder.engine.pipeline import Pipeline
 from encoder.engine.proof import prove
 from encoder.engine.publish import (
     cannot_write,
@@ -31,6 +36,8 @@ from encoder.engine.request import (
     published_already,
 )
 from encoder.engine.scoring import measuring
+from encoder.engine.texts import make_text
+from encoder.engine.video import EncodedTitle
 from encoder.errors import MachineError
 from encoder.ladder.decide import VMAF_MODEL
 from encoder.ladder.trials import require
@@ -39,6 +46,7 @@ from encoder.media.frames import frame_time
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
 from encoder.media.package import Package
+from encoder.media.renditions import RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
@@ -51,8 +59,11 @@ from encoder.report.worst import worst_frames
 from encoder.score.measure import Distorted
 
 REPORT_HTML = "report.html"
+_SCORES = "scores"
 # The package, its renditions and their chunks in the store, with room for what prediction misses.
 _SPACE_FACTOR = 4
+# What is encrypted lies there clear as well while it is scored.
+_CLEAR_FACTOR = 1
 
 
 def ingest(pipeline: Pipeline, request: Request) -> Outcome:
@@ -63,7 +74,11 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             what the finished stages made is kept for the next run.
     """
     policy = request.policy
-    check_destination(request.output, (request.master,))
+    inputs = (request.master, *(one.path for one in request.subtitles))
+    check_destination(request.output, inputs)
+    if request.keys is not None:
+        check_codec(request.keys.protection, policy)
+        check_layout(request.keys.protection, request.layout)
     if policy.kind == "per-title" or request.score != "none":
         require(pipeline.ffmpeg, codec_named(policy.codec))
     master = pipeline.master(request.master)
@@ -73,26 +88,39 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     if known is not None:
         pipeline.emit(Notice("info", f"{request.output} is up to date: nothing was done"))
         return Outcome(known, True)
-    conform = pipeline.conform(master, policy)
+    if request.keys is not None:
+        request.keys.check_new()
+    conform, analysis = pipeline.reference(master, policy)
     for change in conform.changes:
         pipeline.emit(Notice("info", change))
-    analysis = pipeline.analysis(master, conform)
     ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
     for note in ladder.notes:
         pipeline.emit(Notice("info", note))
     _check_space(pipeline, request, conform, analysis, ladder)
+    if request.keys is not None:
+        check_keys(request.keys.protection, ladder, sound=bool(master.audio))
     measured = measuring(request.score, VMAF_MODEL)
-    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measured)
-    renditions = encoded.renditions
-    with staging(request.output) as folder:
-        package = pipeline.package(renditions, folder, policy.segment_seconds)
+    # Before the long work: a file of subtitles may be malformed.
+    duration = frame_time(analysis.frames, conform.frame_rate)
+    text = make_text(pipeline, master, conform, duration, request.subtitles)
+    corrected = encode_corrected(
+        pipeline, master, conform, analysis, ladder, policy, measured, again=request.correct
+    )
+    ladder, encoded = corrected.ladder, corrected.encoded
+    renditions = replace(encoded.renditions, text=text)
+    with staging(request.output) as folder, pipeline.store.work() as scratch:
+        packaging = _Packaging(pipeline, request, renditions, folder)
+        # What is encrypted cannot be looked at: scores and pictures are of a clear package.
+        clear = folder if request.keys is None else scratch / "clear"
+        package = packaging.make(clear)
+        files = _files(package, clear, scratch)
         scorecard = _score(
-            pipeline, request, master, conform, analysis, encoded, measured, package, folder
+            pipeline, request, master, conform, analysis, encoded, measured, files, scratch
         )
         if scorecard is not None:
-            for text in dominated(package, scorecard):
-                pipeline.warn(text)
-            package = pipeline.declare_scores(renditions, scorecard, folder, policy.segment_seconds)
+            for said in dominated(package, scorecard):
+                pipeline.warn(said)
+        package = packaging.finish(package, scorecard, scratch)
         document = _report(
             pipeline,
             request,
@@ -101,6 +129,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
                 conform=conform,
                 analysis=analysis,
                 ladder=ladder,
+                first_ladder=corrected.promised,
                 renditions=renditions,
                 package=replace(package, path=request.output),
                 scorecard=scorecard,
@@ -108,12 +137,51 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
                 made_by=_made_by(pipeline, request),
                 warnings=tuple(pipeline.warnings),
             ),
+            files,
             folder,
         )
-        prove(folder)
+        prove(folder, request.keys.protection if request.keys else None)
         fields = {**published_package(package), "made_by": document["made_by"]}
-        publish(folder, request.output, wanted, master.digest, fields)
+        with request.keys.kept() if request.keys else nullcontext():
+            publish(folder, request.output, wanted, master.digest, fields)
+    if request.keys and request.keys.beside:
+        kept = f"the keys are in {request.keys.beside}: nothing plays without"
+        pipeline.emit(Notice("info", kept))
     return Outcome(document, False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packaging:
+    """Makes the package of a title, in two steps around its scores."""
+
+    pipeline: Pipeline
+    request: Request
+    renditions: RenditionSet
+    folder: Path
+
+    def make(self, into: Path) -> Package:
+        """A package that can be decoded: what is published, or its clear twin."""
+        seconds = self.request.policy.segment_seconds
+        if into == self.folder:
+            return self.pipeline.package(self.renditions, into, seconds, self.request.layout)
+        into.mkdir()
+        return self.pipeline.package(self.renditions, into, seconds)
+
+    def finish(self, package: Package, scores: Scorecard | None, scratch: Path) -> Package:
+        """What is published, with its scores; encrypted, where that is asked for."""
+        seconds, layout = self.request.policy.segment_seconds, self.request.layout
+        if self.request.keys is not None:
+            protection = self.request.keys.protection
+            package = self.pipeline.package(
+                self.renditions, self.folder, seconds, layout, protection, scores
+            )
+        elif scores is not None:
+            package = self.pipeline.declare_scores(
+                self.renditions, scores, self.folder, seconds, layout
+            )
+        if scores is not None:
+            shutil.copytree(scratch / _SCORES, self.folder / _SCORES)
+        return package
 
 
 def _check_space(
@@ -132,7 +200,8 @@ def _check_space(
     parent = request.output.absolute().parent
     while not parent.exists():
         parent = parent.parent
-    for folder, factor in ((pipeline.store.root, _SPACE_FACTOR), (parent, 1)):
+    stored = _SPACE_FACTOR + (_CLEAR_FACTOR if request.keys else 0)
+    for folder, factor in ((pipeline.store.root, stored), (parent, 1)):
         free = shutil.disk_usage(folder).free
         if free < needed * factor:
             raise MachineError(
@@ -143,6 +212,15 @@ def _check_space(
             )
 
 
+def _files(package: Package, folder: Path, scratch: Path) -> dict[str, Path]:
+    """A file of every video rendition of the package, as it was packaged."""
+    return {
+        one.id: whole_track(folder / one.path, scratch)
+        for one in package.tracks
+        if one.kind == "video"
+    }
+
+
 def _score(
     pipeline: Pipeline,
     request: Request,
@@ -151,21 +229,20 @@ def _score(
     analysis: Analysis,
     encoded: EncodedTitle,
     measured: Measuring | None,
-    package: Package,
-    folder: Path,
+    files: Mapping[str, Path],
+    scratch: Path,
 ) -> Scorecard | None:
     if measured is None:
         return None
-    into = folder / "scores"
+    into = scratch / _SCORES
     into.mkdir()
-    video = encoded.renditions.video
-    files = [Distorted(one.id, folder / package.track(one.id).path) for one in video]
+    distorted = [Distorted(one.id, files[one.id]) for one in encoded.renditions.video]
     return pipeline.pass_scorecard(
         master,
         conform,
         analysis,
         encoded,
-        files,
+        distorted,
         into,
         measured,
         every_frame=request.score == "full",
@@ -192,7 +269,11 @@ def dominated(package: Package, card: Scorecard) -> list[str]:
 
 
 def _report(
-    pipeline: Pipeline, request: Request, result: IngestResult, folder: Path
+    pipeline: Pipeline,
+    request: Request,
+    result: IngestResult,
+    files: Mapping[str, Path],
+    folder: Path,
 ) -> dict[str, Any]:
     """Writes report.json and report.html into the folder; the document is what the first has."""
     document = ingest_document(result)
@@ -200,11 +281,8 @@ def _report(
         vmaf = {}
         if result.scorecard is not None:
             for score in result.scorecard.renditions:
-                with np.load(folder / "scores" / score.frames) as values:
+                with np.load(folder / _SCORES / score.frames) as values:
                     vmaf[score.rendition] = values["vmaf"]
-        files = {
-            one.id: folder / result.package.track(one.id).path for one in result.renditions.video
-        }
         worst: tuple[WorstFrame, ...] = ()
         if result.scorecard is not None:
             with pipeline.store.work() as scratch:
@@ -217,6 +295,9 @@ def _report(
                     vmaf,
                     folder=scratch,
                     shots=result.analysis.shots,
+                    reference_at=pipeline.reference_at(
+                        result.master, result.conform, result.analysis, scratch
+                    ),
                 )
         page = render(
             ReportData(
@@ -242,6 +323,7 @@ def _cost(pipeline: Pipeline) -> Cost:
         ladder_cpu_seconds=cpu.get("ladder", 0.0),
         encode_cpu_seconds=cpu.get("encode", 0.0),
         audio_cpu_seconds=cpu.get("audio", 0.0),
+        pictures_cpu_seconds=cpu.get("pictures", 0.0),
         package_cpu_seconds=cpu.get("package", 0.0),
         score_cpu_seconds=cpu.get("score", 0.0),
         wall_seconds=pipeline.meter.wall_seconds,

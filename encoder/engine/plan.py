@@ -9,11 +9,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from encoder.engine.correcting import encode_corrected
 from encoder.engine.events import Stage
+from encoder.engine.keys import check_codec, check_layout
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import check_destination, check_other_master
 from encoder.engine.request import Request
+from encoder.engine.scoring import measuring
 from encoder.engine.stage import WouldRun
+from encoder.engine.texts import make_text
+from encoder.ladder.decide import VMAF_MODEL
+from encoder.media.conform import Conform
+from encoder.media.frames import frame_time
+from encoder.media.master import Master
+from encoder.media.package import BYTE_RANGES
+from encoder.media.shots import Analysis
 
 SCHEMA = "encoder.plan/1"
 
@@ -45,32 +55,45 @@ def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
     Raises:
         EncoderError: as the ingest would before its first long step.
     """
-    check_destination(request.output, (request.master,))
+    inputs = (request.master, *(one.path for one in request.subtitles))
+    check_destination(request.output, inputs)
+    if request.keys is not None:
+        check_codec(request.keys.protection, request.policy)
+        check_layout(request.keys.protection, request.layout)
     pipeline.only_plan = True
     states: dict[Stage, tuple[str, str]] = {}
     policy = request.policy
     master = pipeline.master(request.master)
     check_other_master(request.output, master.digest, force=request.force)
-    conform = pipeline.conform(master, policy)
     states["probe"] = ("cached", "the master was just probed")
     try:
-        analysis = pipeline.analysis(master, conform)
+        conform, analysis = pipeline.reference(master, policy)
         states["analyze"] = ("cached", f"{analysis.frames} frames, {len(analysis.shots)} shots")
+        states["text"] = _text(pipeline, master, conform, analysis, request)
         ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
         states["ladder"] = ("cached", ", ".join(rung.id for rung in ladder.rungs))
-        pipeline.renditions(master, conform, analysis, ladder, policy)
-        states["encode"] = ("cached", f"{len(ladder.rungs)} rungs")
+        measured = measuring(request.score, VMAF_MODEL)
+        corrected = encode_corrected(
+            pipeline, master, conform, analysis, ladder, policy, measured, again=request.correct
+        )
+        states["encode"] = ("cached", f"{len(corrected.ladder.rungs)} rungs")
         states["audio"] = ("cached", f"{len(master.audio)} tracks of the master")
+        states["pictures"] = ("cached", "thumbnails and poster")
     except WouldRun as first:
         states[first.stage] = ("to do", first.detail)
-        if first.stage == "audio":
+        if first.stage in ("audio", "pictures"):
             states["encode"] = ("cached", "every rung")
+        if first.stage == "pictures":
+            states["audio"] = ("cached", f"{len(master.audio)} tracks of the master")
     return tuple(
         PlannedStage(stage, *_state(states, stage), _command(stage, request)) for stage in _SHOWN
     )
 
 
-_SHOWN: tuple[Stage, ...] = ("probe", "analyze", "ladder", "encode", "audio", "package", "score")
+_SHOWN: tuple[Stage, ...] = (
+    *("probe", "analyze", "ladder", "encode"),
+    *("audio", "text", "pictures", "package", "score"),
+)
 
 
 def _state(states: dict[Stage, tuple[str, str]], stage: Stage) -> tuple[str, str]:
@@ -83,6 +106,37 @@ def _state(states: dict[Stage, tuple[str, str]], stage: Stage) -> tuple[str, str
     return "to do", "what it needs depends on the stages before it"
 
 
+def _text(
+    pipeline: Pipeline, master: Master, conform: Conform, analysis: Analysis, request: Request
+) -> tuple[str, str]:
+    try:
+        duration = frame_time(analysis.frames, conform.frame_rate)
+        found = make_text(pipeline, master, conform, duration, request.subtitles)
+    except WouldRun:
+        streams, files = len(master.text), len(request.subtitles)
+        return "to do", f"{streams} streams of the master, {files} files"
+    return "cached", ", ".join(one.id for one in found) or "there are no subtitles"
+
+
+def _subtitles(request: Request) -> list[str]:
+    return [
+        part
+        for one in request.subtitles
+        for part in ("--subtitles", ":".join((one.language, *one.traits)), _operand(one.path))
+    ]
+
+
+def _layout(request: Request) -> list[str]:
+    chosen = {"--segments": request.layout.segments, "--names": request.layout.names}
+    usual = {"--segments": BYTE_RANGES.segments, "--names": BYTE_RANGES.names}
+    return [part for name, one in chosen.items() if one != usual[name] for part in (name, one)]
+
+
+def _protect(request: Request) -> list[str]:
+    given = {"--protect": request.protect, "--clear-lead": request.clear_lead}
+    return [part for name, one in given.items() if one for part in (name, _operand(Path(one)))]
+
+
 def _command(stage: Stage, request: Request) -> str:
     master, output = _operand(request.master), _operand(request.output)
     policy = list(request.choices) or ["--policy", request.policy.name]
@@ -92,8 +146,11 @@ def _command(stage: Stage, request: Request) -> str:
         "ladder": ["ladder", master, *policy, "--effort", request.effort],
         "encode": ["encode", master, *policy, "--effort", request.effort, "-o", "renditions"],
         "audio": ["encode", master, *policy, "--effort", request.effort, "-o", "renditions"],
-        "package": ["package", "renditions", "-o", output],
-        "score": ["score", master, output],
+        "pictures": ["encode", master, *policy, "--effort", request.effort, "-o", "renditions"],
+        "text": ["encode", master, *policy, *_subtitles(request), "-o", "renditions"],
+        "package": ["package", "renditions", *_layout(request), *_protect(request), "-o", output],
+        # What is encrypted cannot be scored.
+        "score": ["score", master, "renditions" if request.keys else output],
     }[stage]
     return " ".join(_quoted(one) for one in ("encoder", *argv))
 

@@ -1,28 +1,25 @@
-"""Runs, baselines and gates as files, and a comparison's evidence."""
+"""Runs, baselines and gates as files."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import cannot_write
 from encoder.errors import MeasureError, UsageError
-from encoder.ladder.strict_yaml import Mapped, Source, choice, compose, items, number, text
-from encoder.media.regression import Gate, RegressionReport, RungMeasure, RunMeasure
+from encoder.ladder.strict_yaml import Mapped, Source, choice, compose, items, number, text, whole
+from encoder.media.regression import Gate, RungMeasure, RunMeasure
 from encoder.media.serial import from_plain
 from encoder.report.plain import json_text
 from encoder.report.regression import BASELINE_SCHEMA, baseline_document
-from encoder.score.alignment import Fit
-from encoder.score.evidence import draw
-from encoder.score.gates import METRICS, POOLINGS, WorstFrame
-from encoder.score.onepass import Pair
-from encoder.score.sides import file_side
+from encoder.score.gates import METRICS, POOLINGS
 
 REPORT = "report.json"
 _INGEST = "encoder.ingest/"
@@ -30,14 +27,45 @@ _POOLED = ("mean", "harmonic_mean", "p1", "p5", "min")
 _SCORED = ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim")
 
 
-def read_runs(path: Path) -> tuple[RunMeasure, ...]:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was measured, and the package that it was measured of; None: only a file tells of it."""
+
+    measure: RunMeasure
+    package: Path | None
+
+
+def measures(runs: Sequence[Run]) -> tuple[RunMeasure, ...]:
+    """What was measured alone."""
+    return tuple(run.measure for run in runs)
+
+
+def read_runs(path: Path) -> tuple[Run, ...]:
     """The runs of a package, a report.json, a folder of packages, or a baseline file.
 
     Raises:
-        MeasureError: when it is none of these, or a report has no scores.
+        MeasureError: when it is none of these, a report has no scores, or two are of one clip.
     """
-    if path.is_dir() and not (path / REPORT).is_file():
-        found = sorted(path.glob(f"*/{REPORT}"))
+    runs = _found(path)
+    names = [run.measure.clip for run in runs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MeasureError(
+            "There are two runs of one clip",
+            where=f"{path}: {', '.join(twice)}",
+            why="runs are told apart by the names of their masters",
+            hint="Give each clip a name of its own, or compare the packages one by one",
+        )
+    return runs
+
+
+def _found(path: Path) -> tuple[Run, ...]:
+    try:
+        several = path.is_dir() and not (path / REPORT).is_file()
+        found = sorted(path.glob(f"*/{REPORT}")) if several else []
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if several:
         if not found:
             raise MeasureError(
                 "There is nothing to compare",
@@ -45,12 +73,12 @@ def read_runs(path: Path) -> tuple[RunMeasure, ...]:
                 why=f"neither it nor a folder in it has a {REPORT}",
                 hint="Give a package that encoder made, a folder of packages, or a baseline file",
             )
-        return tuple(_read_report(one) for one in found)
+        return tuple(Run(_read_report(one), one.parent) for one in found)
     file = path / REPORT if path.is_dir() else path
-    data = _read_json(file)
+    data = read_json(file)
     if data.get("schema") == BASELINE_SCHEMA:
         try:
-            return tuple(from_plain(one, RunMeasure) for one in data["clips"])
+            return tuple(Run(_sound(from_plain(one, RunMeasure)), None) for one in data["clips"])
         except (ValueError, KeyError, TypeError) as error:
             raise MeasureError(
                 "The baseline cannot be read",
@@ -58,21 +86,50 @@ def read_runs(path: Path) -> tuple[RunMeasure, ...]:
                 why=str(error),
                 hint="Make it again with `encoder baseline save`",
             ) from error
-    return (_read_report(file),)
+    return (Run(_read_report(file), file.parent),)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _sound(run: RunMeasure) -> RunMeasure:
+    _finite(run.encode_seconds)
+    for rung in run.rungs:
+        shots = (v for values in rung.shots.values() for v in values if v is not None)
+        pools = (v for values in rung.scores.values() for v in values.values())
+        for value in (*rung.rates.values(), *pools, *shots):
+            _finite(value)
+    return run
+
+
+def _unreadable(path: Path, error: Exception) -> MeasureError:
+    return MeasureError(
+        "A run cannot be read",
+        where=str(path),
+        why=(error.strerror if isinstance(error, OSError) else None) or str(error),
+        hint="Give a package, its report.json or a baseline",
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a file.
+
+    Raises:
+        MeasureError: when there is none.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError) as error:
-        raise MeasureError("A run cannot be read", where=str(path), why=str(error)) from error
+        raise _unreadable(path, error) from error
     if not isinstance(data, dict):
-        raise MeasureError("A run cannot be read", where=str(path), why="it is no JSON object")
+        raise _unreadable(path, ValueError("it is no JSON object"))
     return data
 
 
+def _no_number(name: str) -> float:
+    # A comparison with NaN is never true: no gate would fail for it.
+    raise ValueError(f"it has {name} where a number should be")
+
+
 def _read_report(path: Path) -> RunMeasure:
-    data = _read_json(path)
+    data = read_json(path)
     if not str(data.get("schema", "")).startswith(_INGEST):
         raise MeasureError(
             "Neither a report nor a baseline",
@@ -89,6 +146,8 @@ def _read_report(path: Path) -> RunMeasure:
             why=f"{error} is not there",
             hint="Ingest again with --score full",
         ) from error
+    except ValueError as error:
+        raise _unreadable(path, error) from error
 
 
 def _run(data: dict[str, Any], path: Path) -> RunMeasure:
@@ -110,8 +169,8 @@ def _run(data: dict[str, Any], path: Path) -> RunMeasure:
         rungs.append(
             RungMeasure(
                 str(one["id"]),
-                {name: float(one[name]) for name in ("average_bitrate", "peak_bitrate", "bytes")},
-                {name: {p: round(float(scores[name][p]), 4) for p in _POOLED} for name in known},
+                {name: _finite(one[name]) for name in ("average_bitrate", "peak_bitrate", "bytes")},
+                {name: {p: round(_finite(scores[name][p]), 4) for p in _POOLED} for name in known},
                 _shots(path.parent, scores["per_frame"], known),
             )
         )
@@ -120,91 +179,65 @@ def _run(data: dict[str, Any], path: Path) -> RunMeasure:
         str(made["master_digest"]),
         conditions,
         tuple(int(shot["start"]) for shot in data["shots"]),
-        float(data["cost"]["encode_cpu_seconds"]),
+        _finite(data["cost"]["encode_cpu_seconds"]),
         tuple(rungs),
     )
+
+
+def _finite(value: Any) -> float:
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(f"it has {found} where a number should be")
+    return found
+
+
+def inside(package: Path, name: str) -> Path | None:
+    """A file that a package's report names; None when it is not there, or not in the package."""
+    path = package / name
+    try:
+        within = path.resolve().is_relative_to(package.resolve())
+        return path if within and path.is_file() else None
+    except OSError:
+        return None
 
 
 def _shots(
     folder: Path, name: str | None, metrics: Sequence[str]
 ) -> dict[str, tuple[float | None, ...]]:
-    if name is None or not (folder / name).is_file():
+    path = None if name is None else inside(folder, name)
+    if path is None:
         return {}
-    with np.load(folder / name) as archive:
-        return {
-            metric: tuple(
-                None if not np.isfinite(row[0]) else round(float(row[0]), 4)
-                for row in archive[f"{metric}_shots"]
-            )
-            for metric in metrics
-            if f"{metric}_shots" in archive.files
-        }
+    found = read_arrays(path, [f"{metric}_shots" for metric in metrics], dimensions=2)
+    return {
+        metric: tuple(
+            None if not np.isfinite(mean) else round(float(mean), 4)
+            for mean in found[f"{metric}_shots"][:, 0].tolist()
+        )
+        for metric in metrics
+        if f"{metric}_shots" in found and found[f"{metric}_shots"].shape[1]
+    }
 
 
-def frame_finder(baseline: Path, candidate: Path) -> WorstFrame:
-    """Finds the frame that lost most, where both sides are packages with values of every frame."""
-
-    def find(metric: str, rung: str, shot: int | None) -> int | None:
-        ours, theirs = (_values(one, rung, metric) for one in (baseline, candidate))
-        if ours is None or theirs is None or ours[0].tolist() != theirs[0].tolist():
-            return None
-        frames, loss = ours[0], ours[1] - theirs[1]
-        if shot is not None:
-            edges = [*_read_report(candidate / REPORT).shots, int(frames[-1]) + 1]
-            inside = (frames >= edges[shot]) & (frames < edges[shot + 1])
-            if not inside.any():
-                return None
-            frames, loss = frames[inside], loss[inside]
-        return int(frames[int(loss.argmax())])
-
-    return find
-
-
-def _values(
-    folder: Path, rung: str, metric: str
-) -> tuple[NDArray[np.int32], NDArray[np.float32]] | None:
-    path = folder / "scores" / f"{rung}.npz"
-    if not path.is_file():
-        return None
-    with np.load(path) as archive:
-        if metric not in archive.files:
-            return None
-        return archive["frame"], archive[metric]
-
-
-def draw_evidence(
-    pipeline: Pipeline, baseline: Path, candidate: Path, report: RegressionReport, into: Path
-) -> list[tuple[str, int, Path]]:
-    """Pictures of the frames that failing checks name: baseline, candidate, difference.
-
-    Returns:
-        The rung, the frame and the picture of each.
+def read_arrays(
+    path: Path, names: Sequence[str], dimensions: int = 1
+) -> dict[str, NDArray[np.float64]]:
+    """Those arrays of numbers that a file of values has, by name; what else it has is not read.
 
     Raises:
-        MeasureError: when a rendition cannot be decoded.
-        MachineError: when the folder cannot be written.
+        MeasureError: when it is damaged, or one is no array of numbers of so many dimensions.
     """
-    wanted = sorted(
-        {(c.rung, c.frame) for c in report.checks if not c.passed and c.frame is not None}
-    )
-    made = []
     try:
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(into, error) from error
-    for rung, frame in wanted:
-        files = [_rendition(one, rung) for one in (baseline, candidate)]
-        sides = [file_side(rung, path, pipeline.master(path).video) for path in files]
-        draw(pipeline.ffmpeg, sides[0], Pair(sides[1], Fit(), ()), [frame], into)
-        made.append((rung, frame, into / f"{rung}-{frame:06d}.png"))
-    return made
-
-
-def _rendition(package: Path, rung: str) -> Path:
-    for one in _read_json(package / REPORT)["renditions"]:
-        if one["id"] == rung:
-            return package / str(one["path"])
-    raise MeasureError("There is no such rung", where=f"{package}: {rung}")
+        with path.open("rb") as file, np.load(file) as archive:
+            found = {
+                name: archive[name].astype(np.float64) for name in names if name in archive.files
+            }
+        if any(one.ndim != dimensions for one in found.values()):
+            raise ValueError("an array has another shape than it should have")
+    # What NumPy, its parser of headers, zipfile and zlib raise of a damaged file has no name in
+    # common.
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return found
 
 
 def save_baseline(runs: Sequence[RunMeasure], path: Path) -> None:
@@ -251,10 +284,13 @@ def _gate(source: Source, node: Any, name: str) -> Gate:
         fields.take("most", bound),
         fields.take("noise", amount, 0.0),
         fields.take("noise_percent", amount, 0.0),
+        fields.take("shot", whole(0, 1_000_000)),
     )
     fields.done()
     if (gate.worse, gate.worse_percent, gate.least, gate.most) == (None,) * 4:
         raise source.wrong(
             node, "a gate that allows everything", "Give worse, worse_percent, least or most"
         )
+    if gate.shot is not None and gate.pooling != "shot":
+        raise source.wrong(node, "a gate with a shot but of another pooling", "Give pooling: shot")
     return gate

@@ -6,15 +6,20 @@ The second needs little, and is asked before anything big is loaded.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from encoder import __version__
+from encoder.engine.keys import Keys
 from encoder.engine.publish import is_intact, read_published
 from encoder.engine.store import Store, key_of
 from encoder.ffmpeg.locate import Ffmpeg
+from encoder.media.package import BYTE_RANGES, Layout
 from encoder.media.policy import Policy
+from encoder.media.protection import Protection
+from encoder.text.sidecar import Sidecar
+from encoder.text.sidecar import digest as digest_text
 
 if TYPE_CHECKING:
     from encoder.ladder.evidence import EffortName
@@ -28,7 +33,10 @@ class Request:
     """What an ingest is asked for.
 
     ``command`` is the command line, for the report; ``choices`` are the options of it that name the
-    policy and what is changed in it, for commands that do part of the same.
+    policy and what is changed in it, for commands that do part of the same. ``subtitles`` are files
+    of further subtitles. ``layout`` is how tracks lie in the package. ``correct``: what of a rung
+    misses what was expected is encoded again. ``keys`` are those that encrypt the package, and
+    ``protect`` and ``clear_lead`` what asks for them on a command line.
     """
 
     master: Path
@@ -39,6 +47,12 @@ class Request:
     force: bool
     command: tuple[str, ...]
     choices: tuple[str, ...] = ()
+    subtitles: tuple[Sidecar, ...] = ()
+    correct: bool = True
+    layout: Layout = BYTE_RANGES
+    keys: Keys | None = None
+    protect: str | None = None
+    clear_lead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +66,15 @@ class Outcome:
 def fingerprint(ffmpeg: Ffmpeg, digest: str, request: Request) -> str:
     """A hash of all that determines the package, but for the content of the report.
 
+    Content keys are in it by their identifiers alone.
+
     Args:
         ffmpeg: the program.
         digest: of the master's content.
         request: what is asked for.
+
+    Raises:
+        MasterError: when a file of subtitles cannot be read.
     """
     return key_of(
         {
@@ -64,10 +83,32 @@ def fingerprint(ffmpeg: Ffmpeg, digest: str, request: Request) -> str:
             "policy": request.policy.digest,
             "effort": request.effort,
             "score": request.score,
+            "correct": request.correct,
+            "layout": asdict(request.layout),
+            "protection": None if request.keys is None else _protection(request.keys.protection),
             "encoder": __version__,
             "ffmpeg": ffmpeg.version,
+            "subtitles": [
+                [digest_text(one), one.language, list(one.traits)] for one in request.subtitles
+            ],
         }
     )
+
+
+def _protection(asked: Protection) -> dict[str, Any]:
+    keys = sorted(
+        [
+            *(one.kid.hex(), one.vector.hex(), sorted(one.classes)),
+            str((one.usages, one.signals, one.systems, one.address)),
+        ]
+        for one in asked.keys
+    )
+    return {
+        "scheme": asked.scheme,
+        "systems": sorted(asked.systems),
+        "keys": keys,
+        "clear_lead": str(asked.clear_lead),
+    }
 
 
 def digest_key(path: Path) -> str:

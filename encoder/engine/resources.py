@@ -19,7 +19,7 @@ _PROCESS = 60_000_000
 _ENCODER_PER_PIXEL = 220
 _SOURCE_PER_PIXEL = 20
 _REFERENCE_PER_PIXEL = 60
-_MEASURED_PER_PIXEL = 80
+_MEASURED_PER_PIXEL = 72
 _THREADS_PER_PROCESS = 4
 # For each process at a time, unless told otherwise: enough for most of a ladder at 1080p at once.
 _PROCESS_LIMIT = 3 << 29

@@ -15,7 +15,9 @@ from encoder.media.scores import RenditionScore
 from encoder.media.shots import Analysis
 from encoder.score.card import rendition_score
 
-SAMPLED_EVERY = 5
+# Odd, so that it meets all places in a pyramid of B frames. Means of nine rungs of twelve seconds
+# were off by 0.33 VMAF (RMS); by 0.27 at every fifth frame, and by 0.53 at every tenth.
+SAMPLED_EVERY = 9
 
 
 def measuring(mode: ScoreMode, model: str) -> Measuring | None:

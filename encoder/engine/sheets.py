@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,8 +18,11 @@ from encoder.analysis.cuts import find_boundaries, tile
 from encoder.analysis.settings import AnalysisSettings
 from encoder.engine.events import Notice
 from encoder.engine.folders import find_distorted
+from encoder.engine.joined import whole_track
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import cannot_write, publish, staging
+from encoder.engine.resources import cores
+from encoder.engine.steps import Wanted
 from encoder.errors import MasterError, MeasureError, UsageError
 from encoder.media.frames import FrameRange
 from encoder.media.pairs import ScoreSheet
@@ -27,7 +31,7 @@ from encoder.score.evidence import Evidence, take_evidence
 from encoder.score.metrics import Metric
 from encoder.score.pairs import Request, Result, pooled, score_files
 from encoder.score.sides import Side, conformed, file_side, y4m_side
-from encoder.score.signatures import COLUMNS, ROWS, Signatures
+from encoder.score.signatures import COLUMNS, ROWS, Signatures, luma
 
 STDIN = Path("-")
 _BATCH = 64
@@ -71,22 +75,21 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
     packaged = any(target.is_dir() for target in job.targets)
     use_conform = job.conform or packaged
     with pipeline.store.work() as folder:
-        reference, digest = _reference(pipeline, job, use_conform, folder, stdin)
-        distorted = _distorted(pipeline, job, folder, stdin)
+        reference, digest, distorted = _sides(pipeline, job, use_conform, folder, stdin)
         request = Request(
             job.metrics,
             job.automatic,
             not use_conform,
             job.every,
             job.sampled,
-            os.cpu_count() or 1,
+            cores(),
         )
         total = distorted[0].frames or reference.frames or 0
         with pipeline.stage("score", total, "frames") as running:
             result = score_files(
                 pipeline.ffmpeg, reference, distorted, request, folder, running.progress
             )
-            shots = find_shots(result.signatures, reference.rate)
+            shots = _shots(result, reference)
             running.detail = f"{len(distorted)} files, {len(result.signatures)} frames"
         sheet = _sheet(result, request, reference, digest, shots)
         for pair in sheet.pairs:
@@ -118,46 +121,59 @@ def keep_values(sheet: ScoreSheet, output: Path) -> None:
         publish(folder, output, "", sheet.reference_digest, {})
 
 
-def _reference(
+def _sides(
     pipeline: Pipeline, job: ScoreJob, use_conform: bool, folder: Path, stdin: BinaryIO
-) -> tuple[Side, str]:
-    if job.reference == STDIN:
-        if use_conform:
-            raise UsageError(
-                "A package cannot be scored against standard input",
-                hint="Give its master as a file",
-            )
-        return _from_stdin(folder, stdin), ""
-    master = pipeline.master(job.reference)
-    side = file_side(_name(job.reference), job.reference, master.video)
-    if not use_conform:
-        return side, master.digest
-    conform = pipeline.conform(master, job.policy)
-    for change in conform.changes:
-        pipeline.emit(Notice("info", f"{side.name}: {change}"))
-    return conformed(side, conform), master.digest
-
-
-def _distorted(pipeline: Pipeline, job: ScoreJob, folder: Path, stdin: BinaryIO) -> list[Side]:
-    sides = []
-    for one in find_distorted(tuple(t for t in job.targets if t != STDIN)):
-        try:
-            master = pipeline.master(one.path)
-        except MasterError as error:
-            raise MeasureError(
-                error.what.replace("The master", "The file"),
-                where=error.where,
-                why=error.why,
-                hint=error.hint,
-            ) from error
-        sides.append(file_side(one.id, one.path, master.video))
+) -> tuple[Side, str, list[Side]]:
+    """The reference and its digest, and what is compared with it; all files are probed at once."""
+    piped = job.reference == STDIN
+    if piped and use_conform:
+        raise UsageError(
+            "A package cannot be scored against standard input",
+            hint="Give its master as a file",
+        )
+    files = [
+        (one.id, whole_track(one.path, folder))
+        for one in find_distorted(tuple(t for t in job.targets if t != STDIN))
+    ]
+    # A side counts as interlaced where both its header and its pictures say so.
+    wanted = [Wanted(path, trusting=True, refuse=_as_file) for _, path in files]
+    own = Wanted(job.reference, trusting=not use_conform, refuse=_as_reference)
+    masters = pipeline.masters([*([] if piped else [own]), *wanted])
+    distorted = [
+        file_side(name, path, master.video)
+        for (name, path), master in zip(files, masters[not piped :], strict=True)
+    ]
     if STDIN in job.targets:
-        sides.append(_from_stdin(folder, stdin))
-    return sides
+        distorted.append(_from_stdin(folder, stdin))
+    if piped:
+        return _from_stdin(folder, stdin), "", distorted
+    side = file_side(job.reference.name, job.reference, masters[0].video)
+    if use_conform:
+        conform = pipeline.conform(masters[0], job.policy)
+        for change in conform.changes:
+            pipeline.emit(Notice("info", f"{side.name}: {change}"))
+        side = conformed(side, conform)
+    return side, masters[0].digest, distorted
 
 
-def _name(path: Path) -> str:
-    return path.name
+def _as_reference(error: MasterError) -> MasterError:
+    """As for any master, in the words of a comparison."""
+    return MasterError(
+        error.what.replace("The master", "The reference").replace("such master", "such reference"),
+        where=error.where,
+        why=error.why and error.why.replace("A master is", "A reference is"),
+        hint=error.hint,
+    )
+
+
+def _as_file(error: MasterError) -> MeasureError:
+    """What is compared is no master."""
+    return MeasureError(
+        error.what.replace("The master", "The file"),
+        where=error.where,
+        why=error.why,
+        hint=error.hint,
+    )
 
 
 def _from_stdin(folder: Path, stdin: BinaryIO) -> Side:
@@ -180,6 +196,17 @@ def _from_stdin(folder: Path, stdin: BinaryIO) -> Side:
     return side
 
 
+def _shots(result: Result, reference: Side) -> tuple[FrameRange, ...]:
+    """Shots of the reference's frames, of which only every so-manyth may have been looked at."""
+    step = result.step
+    found = find_shots(result.signatures, reference.rate / step)
+    if step == 1:
+        return found
+    end = reference.frames or found[-1].end * step
+    starts = [shot.start * step for shot in found]
+    return tuple(FrameRange(a, b) for a, b in pairwise([*starts, end]))
+
+
 def find_shots(signatures: Signatures, rate: Fraction) -> tuple[FrameRange, ...]:
     """Shots of a file by its signatures: luma alone, at 32x18.
 
@@ -189,9 +216,9 @@ def find_shots(signatures: Signatures, rate: Fraction) -> tuple[FrameRange, ...]
     settings = AnalysisSettings()
     detector = ChangeDetector(rate, settings)
     for start in range(0, len(signatures), _BATCH):
-        luma = signatures[start : start + _BATCH].astype(np.float32) / np.float32(257)
-        pictures = np.full((len(luma), 3, ROWS, COLUMNS), 128, np.float32)
-        pictures[:, 0] = luma.reshape(-1, ROWS, COLUMNS)
+        seen = luma(signatures[start : start + _BATCH])
+        pictures = np.full((len(seen), 3, ROWS, COLUMNS), 128, np.float32)
+        pictures[:, 0] = seen.reshape(-1, ROWS, COLUMNS)
         detector.add(pictures)
     boundaries = find_boundaries(detector.finish(), rate, settings)
     pieces = tile(len(signatures), boundaries, settings.max_shot_frames(rate))
@@ -205,7 +232,7 @@ def _sheet(
         reference=reference.name,
         reference_digest=digest,
         frame_rate=reference.rate,
-        frames=len(result.signatures),
+        frames=shots[-1].end,
         shots=tuple(shots),
         conformed=reference.conform is not None,
         pairs=tuple(pooled(one, request, reference, shots) for one in result.scored),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -14,20 +15,26 @@ from typing import TypeVar
 import numpy as np
 
 from encoder.analysis.analyze import AnalysisSettings, analyze
+from encoder.encode.cut import find_cut, open_cut
 from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageStarted
 from encoder.engine.interruption import Interruption
+from encoder.engine.reasons import fingerprints, why_missing
 from encoder.engine.request import digest_key
-from encoder.engine.resources import Resources
+from encoder.engine.resources import Resources, cores
 from encoder.engine.stage import Meter, Running, WouldRun, cpu_seconds
 from encoder.engine.store import Entry, Store, key_of
+from encoder.engine.threads import at_once
 from encoder.errors import MasterError
 from encoder.ffmpeg.checksums import Checksums, read_checksums
+from encoder.ffmpeg.graph import Stream
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.conform import Conform
+from encoder.media.conform import Conform, of_damaged
+from encoder.media.frames import FrameRange, frame_time
 from encoder.media.master import Master
 from encoder.media.policy import Policy
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
+from encoder.pictures.make import take_frame
 from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
 from encoder.probe.probe import probe
@@ -35,10 +42,32 @@ from encoder.probe.refusal import check_path
 
 T = TypeVar("T")
 
-_STAGE_OF: dict[str, Stage] = {"analyze": "analyze", "audio": "audio"}
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be probed.
+
+    ``trusting`` is whether a stream that says that it is progressive is taken to be, which spares
+    the decoding of some stretches; ``refuse`` makes another error of that it cannot be read.
+    """
+
+    path: Path
+    trusting: bool = False
+    refuse: Callable[[MasterError], Exception] | None = None
+
+
+_STAGE_OF: dict[str, Stage] = {
+    "analyze": "analyze",
+    "audio": "audio",
+    "text": "text",
+    "pictures": "pictures",
+}
 # Raised when a step comes to give another result for the same inputs.
-VERSIONS = {"probe": 1, "analyze": 2, "audio": 1, "score": 2}
+VERSIONS = {"probe": 1, "analyze": 4, "pictures": 1, "text": 1, "audio": 1, "score": 2}
 _CHECKSUMS = "checksums.npy"
+# From here on, single pictures of a title are sought.
+_LONG_SECONDS = 60
+_STILLS = "stills.mjpeg"
 
 
 class Steps:
@@ -97,7 +126,7 @@ class Steps:
             StageFinished(name, running.cached, running.detail, spent, time.monotonic() - wall)
         )
 
-    def _cached(
+    def cached(
         self,
         step: str,
         inputs: dict[str, object],
@@ -105,38 +134,75 @@ class Steps:
         work: Callable[[Path], T],
     ) -> tuple[T, Entry, bool]:
         """A step's value and entry, from the store or made now; and whether it was there."""
-        key = key_of({**inputs, "step": step, "version": VERSIONS[step]})
+        inputs = {**inputs, "step": step, "version": VERSIONS[step]}
+        key = key_of(inputs)
         entry = self.store.find(step, key)
         if entry is not None:
             return from_plain(entry.value, cls), entry, True
         if self.only_plan and step != "probe":
-            raise WouldRun(_STAGE_OF[step], "not in the store")
+            why = why_missing(self.store, step, [inputs])
+            raise WouldRun(_STAGE_OF[step], f"not in the store: {why}")
         with self.store.work() as folder:
             value = work(folder)
-            entry = self.store.save(step, key, folder, value)
+            entry = self.store.save(step, key, folder, value, fingerprints(inputs))
         return value, entry, False
 
     # Master to Conform
 
-    def master(self, path: Path) -> Master:
+    def master(self, path: Path, *, trusting: bool = False) -> Master:
         """Probes the master.
+
+        Args:
+            path: the file.
+            trusting: whether a stream that says that it is progressive is taken to be, which spares
+                the decoding of some stretches.
 
         Raises:
             MasterError: when it cannot be read, or is of a kind that is not supported.
         """
+        return self.masters([Wanted(path, trusting)])[0]
+
+    def masters(self, wanted: Sequence[Wanted]) -> list[Master]:
+        """Probes several files at a time.
+
+        Raises:
+            MasterError: as :meth:`master`, of the first that cannot be read, or what its ``refuse``
+                made of that.
+        """
         with self.stage("probe") as running:
-            digest = self._digest(path)
-            inputs = {"digest": digest, "av": version("av"), "ffmpeg": self.ffmpeg.version}
-            found, _, running.cached = self._cached(
-                "probe",
-                dict(inputs),
-                Master,
-                lambda _: probe(path, self.ffmpeg, digest=digest),
-            )
-            master = replace(found, path=path)
-        for defect in master.defects:
-            self.warn(defect)
-        return master
+            jobs = [partial(self._probed, one.path, one.trusting) for one in wanted]
+            found: list[tuple[Master, bool]] = []
+            for one, outcome in zip(wanted, at_once(jobs, cores()), strict=True):
+                if isinstance(outcome, MasterError) and one.refuse is not None:
+                    raise one.refuse(outcome) from outcome
+                if isinstance(outcome, Exception):
+                    raise outcome
+                found.append(outcome)
+            running.cached = all(cached for _, cached in found)
+            running.detail = f"{len(found)} files" if len(found) > 1 else ""
+        for master, _ in found:
+            for defect in master.defects:
+                self.warn(defect)
+        return [master for master, _ in found]
+
+    def _probed(self, path: Path, trusting: bool) -> tuple[Master, bool]:
+        """What a file is, and whether that was in the store."""
+        digest = self._digest(path)
+        inputs: dict[str, object] = {
+            "digest": digest,
+            "av": version("av"),
+            "ffmpeg": self.ffmpeg.version,
+        }
+        whole = key_of({**inputs, "step": "probe", "version": VERSIONS["probe"]})
+        if trusting and self.store.find("probe", whole) is None:
+            inputs["trusting"] = True
+        found, _, cached = self.cached(
+            "probe",
+            dict(inputs),
+            Master,
+            lambda _: probe(path, self.ffmpeg, digest=digest, trusting=trusting),
+        )
+        return replace(found, path=path), cached
 
     def _digest(self, path: Path) -> str:
         """The content's digest, remembered for a file that did not change since.
@@ -175,6 +241,21 @@ class Steps:
         inputs = self._analysis_inputs(master, conform)
         return key_of({**inputs, "step": "analyze", "version": VERSIONS["analyze"]})
 
+    def reference(self, master: Master, policy: Policy) -> tuple[Conform, Analysis]:
+        """How pictures become reference pictures, and what they are.
+
+        A damaged master is looked at again, decoded so that every later stage gets the same.
+
+        Raises:
+            MasterError: when no picture can be decoded.
+        """
+        conform = self.conform(master, policy)
+        found = self.analysis(master, conform)
+        if found.damaged:
+            conform = of_damaged(conform)
+            found = self.analysis(master, conform)
+        return conform, found
+
     def analysis(self, master: Master, conform: Conform) -> Analysis:
         """The shots of the title.
 
@@ -191,13 +272,14 @@ class Steps:
                     conform,
                     AnalysisSettings(),
                     checksums=listed,
+                    stills=folder / _STILLS,
                     on_progress=running.progress,
                 )
                 np.save(folder / _CHECKSUMS, read_checksums(listed))
                 listed.unlink()
                 return made
 
-            found, _, running.cached = self._cached(
+            found, _, running.cached = self.cached(
                 "analyze", self._analysis_inputs(master, conform), Analysis, work
             )
             running.detail = f"{len(found.shots)} shots, {found.frames} frames"
@@ -218,7 +300,44 @@ class Steps:
 
     def _checksums(self, master: Master, conform: Conform) -> Checksums:
         """Those of the reference pictures; analysis took them."""
+        kept = self._kept_of_analysis(master, conform) / _CHECKSUMS
+        return np.asarray(np.load(kept), dtype=np.uint32)
+
+    def reference_at(
+        self, master: Master, conform: Conform, analysis: Analysis, folder: Path
+    ) -> Callable[[int], Stream] | None:
+        """How to come by a reference picture in a long title, without all before it.
+
+        None for a short one, which is decoded sooner than places are sought in it.
+        """
+        if frame_time(analysis.frames, conform.frame_rate) < _LONG_SECONDS:
+            return None
+        checksums = self._checksums(master, conform)
+
+        def at(frame: int) -> Stream:
+            wanted = FrameRange(frame, frame + 1)
+            cut = find_cut(self.ffmpeg, master, conform, wanted, checksums, folder)
+            return open_cut(master, conform, cut)
+
+        return at
+
+    def frame(self, master: Master, conform: Conform, number: int, folder: Path, side: int) -> Path:
+        """A reference frame as a JPEG file in a folder, at most ``side`` pixels long.
+
+        Raises:
+            EncodeError: when FFmpeg fails.
+        """
+        sums = self._checksums(master, conform)
+        name = Path(f"{number}.jpg")
+        take_frame(self.ffmpeg, master, conform, number, sums, folder, name, side)
+        return folder / name
+
+    def _stills(self, master: Master, conform: Conform) -> Path:
+        """Small pictures of every second; analysis took them."""
+        return self._kept_of_analysis(master, conform) / _STILLS
+
+    def _kept_of_analysis(self, master: Master, conform: Conform) -> Path:
         entry = self.store.find("analyze", self._analysis_key(master, conform))
         if entry is None:
             raise self.store.unusable(OSError(errno.ENOENT, "the analysis has gone from it"))
-        return np.asarray(np.load(entry.folder / _CHECKSUMS), dtype=np.uint32)
+        return entry.folder

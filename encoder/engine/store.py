@@ -108,8 +108,19 @@ class Store:
             os.utime(folder)  # when it was last of use, for pruning
         return Entry(folder, value)
 
-    def save(self, step: str, key: str, work: Path, value: object) -> Entry:
-        """Makes a work folder of :meth:`work` an entry, with the value beside its files."""
+    def save(
+        self,
+        step: str,
+        key: str,
+        work: Path,
+        value: object,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Entry:
+        """Makes a work folder of :meth:`work` an entry, with the value beside its files.
+
+        ``inputs`` are what :func:`encoder.engine.reasons.fingerprints` says of what the key was
+        made of.
+        """
         try:
             plain = json.loads(to_json(value))
             files = {}
@@ -124,6 +135,7 @@ class Store:
                 "files": files,
                 "value": plain,
                 "value_digest": _value_digest(plain),
+                "inputs": dict(inputs or {}),
             }
             written = work / "entry.json"
             with written.open("w", encoding="utf-8") as file:
@@ -147,6 +159,13 @@ class Store:
             return Entry(folder, plain)
         except OSError as error:
             raise self.unusable(error) from error
+
+    def fingerprints(self, step: str) -> Iterator[Mapping[str, str]]:
+        """What was kept of the inputs of every entry of a step; what cannot be read is left out."""
+        for path in (self.root / step).glob("*/*/entry.json"):
+            with suppress(OSError, ValueError, TypeError, AttributeError):
+                found = json.loads(path.read_text(encoding="utf-8")).get("inputs", {})
+                yield {str(name): str(one) for name, one in found.items()}
 
     def remove(self, folder: Path) -> None:
         """Removes an entry: out of sight first, so that nobody finds half of it."""

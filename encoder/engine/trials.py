@@ -8,6 +8,7 @@ from pathlib import Path
 
 from encoder.codecs import codec_named
 from encoder.encode.keyframes import gop_frames
+from encoder.engine.reasons import fingerprints
 from encoder.engine.store import Store, key_of
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ladder.decide import VMAF_MODEL
@@ -20,7 +21,7 @@ from encoder.media.policy import Policy
 from encoder.media.serial import from_plain
 
 # Raised when trials come to give another result for the same inputs.
-_VERSION = 3
+_VERSION = 5
 # One report of a step: what it is doing, how much is done, of how much.
 Report = Callable[[str, int, int], None]
 
@@ -41,7 +42,8 @@ class TrialMaker:
         folder: an empty folder for the sample and logs.
         jobs: FFmpeg processes at a time.
         on_report: told what is going on.
-        on_missing: called before anything is made; may raise.
+        on_missing: called before anything is made with what each missing encode depends on; may
+            raise.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class TrialMaker:
         *,
         jobs: int,
         on_report: Report,
-        on_missing: Callable[[], None],
+        on_missing: Callable[[Sequence[dict[str, object]]], None],
     ) -> None:
         self._ffmpeg = ffmpeg
         self._store = store
@@ -68,7 +70,7 @@ class TrialMaker:
         self._jobs = jobs
         self._report = on_report
         self._missing = on_missing
-        self._sample: Path | None = None
+        self._sample: tuple[Path, ...] | None = None
         self.made = 0
 
     def __call__(
@@ -88,8 +90,11 @@ class TrialMaker:
             every=every,
             threads=os.cpu_count() or 1,
             jobs=self._jobs,
+            max_level=self._policy.max_level,
         )
-        keys = [self._key(windows, encode, settings) for encode in encodes]
+        known = [self._determined_by(windows, encode, settings) for encode in encodes]
+        keys = [key_of(one) for one in known]
+        inputs = dict(zip(keys, known, strict=True))
         found: dict[str, tuple[Trial, ...]] = {}
         for key in keys:
             entry = self._store.find("trials", key)
@@ -97,12 +102,16 @@ class TrialMaker:
                 found[key] = from_plain(entry.value, tuple[Trial, ...])
         missing = {key: one for key, one in zip(keys, encodes, strict=True) if key not in found}
         if missing:
-            self._missing()
-            found.update(self._make(windows, missing, settings))
+            self._missing([inputs[key] for key in missing])
+            found.update(self._make(windows, missing, inputs, settings))
         return tuple(trial for key in keys for trial in found[key])
 
     def _make(
-        self, windows: Sequence[Window], missing: dict[str, Encode], settings: TrialSettings
+        self,
+        windows: Sequence[Window],
+        missing: dict[str, Encode],
+        inputs: dict[str, dict[str, object]],
+        settings: TrialSettings,
     ) -> dict[str, tuple[Trial, ...]]:
         if self._sample is None:
             taken = sum(len(window.frames) for window in windows)
@@ -133,28 +142,29 @@ class TrialMaker:
             for key, encode in batch:
                 own = tuple(trial for trial in trials if _belongs(trial, encode, windows))
                 with self._store.work() as work:
-                    self._store.save("trials", key, work, own)
+                    self._store.save("trials", key, work, own, fingerprints(inputs[key]))
                 found[key] = own
                 self.made += 1
         self._report("trial encodes", self.made, total)
         return found
 
-    def _key(self, windows: Sequence[Window], encode: Encode, settings: TrialSettings) -> str:
-        return key_of(
-            {
-                **self._title,
-                "codec": self._policy.codec,
-                "preset": settings.preset,
-                "gop": settings.gop_frames,
-                "model": settings.vmaf_model,
-                "every": settings.every,
-                "windows": [windows[i] for i in encode.windows],
-                "size": [encode.width, encode.height],
-                "crfs": list(encode.crfs),
-                "step": "trials",
-                "version": _VERSION,
-            }
-        )
+    def _determined_by(
+        self, windows: Sequence[Window], encode: Encode, settings: TrialSettings
+    ) -> dict[str, object]:
+        """Everything that the trials of an encode depend on."""
+        return {
+            **self._title,
+            "codec": self._policy.codec,
+            "preset": settings.preset,
+            "gop": settings.gop_frames,
+            "model": settings.vmaf_model,
+            "every": settings.every,
+            "window": windows[encode.window],
+            "size": [encode.width, encode.height],
+            "crf": encode.crf,
+            "step": "trials",
+            "version": _VERSION,
+        }
 
 
 # So many encodes are run before their results are kept.
@@ -166,9 +176,6 @@ def _batches(items: Sequence[tuple[str, Encode]]) -> list[Sequence[tuple[str, En
 
 
 def _belongs(trial: Trial, encode: Encode, windows: Sequence[Window]) -> bool:
-    if (trial.width, trial.height) != (encode.width, encode.height):
-        return False
-    wanted = {
-        (windows[i].frames.start, crf) for i, crf in zip(encode.windows, encode.crfs, strict=True)
-    }
-    return (trial.start, trial.crf) in wanted
+    place = (trial.width, trial.height, trial.start, trial.crf)
+    wanted = (encode.width, encode.height, windows[encode.window].frames.start, encode.crf)
+    return place == wanted

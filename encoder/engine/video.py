@@ -15,11 +15,12 @@ from encoder.encode.join import join
 from encoder.encode.keyframes import gop_frames, plan_gops
 from encoder.engine.chunk_runner import ChunkRunner, Task
 from encoder.engine.chunk_store import ChunkStore
+from encoder.engine.reasons import why_missing
 from encoder.engine.store import Entry, Store, key_of
 from encoder.media.conform import Conform
 from encoder.media.ladder import Rung
 from encoder.media.policy import Policy
-from encoder.media.renditions import Rendition
+from encoder.media.renditions import Rendition, RenditionSet
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
 
@@ -55,6 +56,15 @@ class EncodedRung:
     chunks: tuple[EncodedChunk, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedTitle:
+    """The renditions of a title, and the encoded chunks that its video was joined from."""
+
+    renditions: RenditionSet
+    plan: EncodePlan
+    rungs: tuple[EncodedRung, ...]
+
+
 def plan_encode(
     analysis: Analysis, conform: Conform, rungs: Sequence[Rung], policy: Policy
 ) -> EncodePlan:
@@ -82,13 +92,15 @@ def missing_tasks(plan: EncodePlan, kept: ChunkStore) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def what_is_missing(plan: EncodePlan, tasks: Sequence[Task]) -> str:
-    """What :func:`missing_tasks` found, for people."""
+def what_is_missing(plan: EncodePlan, kept: ChunkStore, tasks: Sequence[Task]) -> str:
+    """What :func:`missing_tasks` found, and why it is not there, for people."""
+    inputs = [kept.determined_by(task.chunk, rung) for task in tasks for rung in task.rungs]
+    why = why_missing(kept.store, "chunk", inputs)
     encodes = sum(len(task.rungs) for task in tasks)
     every = len(plan.chunks) * len(plan.rungs)
     if encodes == every:
-        return f"none of its {len(plan.chunks)} chunks is in the store"
-    return f"{every - encodes} of {every} encodes of chunks are in the store"
+        return f"none of its {len(plan.chunks)} chunks is in the store: {why}"
+    return f"{every - encodes} of {every} encodes of chunks are in the store: {why}"
 
 
 def encode_title(

@@ -210,17 +210,22 @@ def run(
 
 @contextmanager
 def stream(
-    ffmpeg: Ffmpeg, arguments: Sequence[str], *, folder: Path | None = None
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Iterator[Running]:
     """Runs FFmpeg with its standard output as a pipe to read pictures or samples from.
 
     The process is killed when the block is left early; a block that reads to the end calls
-    :meth:`Running.finish`, which raises if the process failed.
+    :meth:`Running.finish`, which raises if the process failed. ``on_line`` is called with each line
+    of its messages, from another thread that has ended after that.
 
     Raises:
         MachineError: when it cannot be started.
     """
-    with _started(_argv(ffmpeg, arguments, "level+warning"), folder, None) as running:
+    with _started(_argv(ffmpeg, arguments, "level+warning"), folder, on_line) as running:
         yield running
 
 
@@ -294,10 +299,12 @@ class Running:
         self.stdout.close()
         _signal_group(self._process.pid, signal.SIGTERM)
         deadline = time.monotonic() + _KILL_AFTER_SECONDS
+        pause = 0.001
         while time.monotonic() < deadline:
             if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 break
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
         _signal_group(self._process.pid, signal.SIGKILL)
         self._reap()
 

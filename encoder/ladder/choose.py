@@ -25,7 +25,7 @@ def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choi
     policy's top quality within its cap. Each next one is about ``spacing.vmaf`` lower, kept between
     the least and the greatest ratio of bitrates, and at least ``spacing.min_vmaf`` lower; it ends
     at the policy's lowest bitrate, its floor of quality, or its number of rungs. At least one rung
-    is returned; bitrate and quality fall strictly.
+    is returned; bitrate and quality fall strictly, and resolution never rises.
 
     Args:
         hull: the points of the upper convex hull or near it, the cheapest first, not empty.
@@ -76,6 +76,7 @@ def _next(
         for p in hull
         if policy.min_bitrate <= p.bitrate <= last.bitrate / spacing.min_ratio
         and p.vmaf <= last.vmaf - spacing.min_vmaf
+        and p.width * p.height <= last.width * last.height
     ]
     if not lower:
         return None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from encoder.ladder.audience import expected_delivery
 from encoder.media.audience import Audience
@@ -22,7 +21,7 @@ from encoder.media.comparison import (
     MeasuredRung,
     Side,
 )
-from encoder.score.bd import bd_rate, front
+from encoder.score.bd import bd_rate, front, pchip
 
 #: The qualities and bitrates at which two ladders are read off beside each other.
 QUALITIES = (40.0, 60.0, 70.0, 80.0, 85.0, 90.0, 93.0, 95.0)
@@ -153,7 +152,7 @@ class _Curve:
             return None
         if len(self.scores) == 1:
             return round(float(np.exp(self.log_rates[0])))
-        return round(float(np.exp(PchipInterpolator(self.scores, self.log_rates)(vmaf))))
+        return round(float(np.exp(pchip(self.scores, self.log_rates)(vmaf))))
 
     def vmaf(self, bitrate: int) -> float | None:
         at = float(np.log(bitrate))
@@ -161,11 +160,11 @@ class _Curve:
             return None
         if len(self.scores) == 1:
             return self.scores[0]
-        return float(PchipInterpolator(self.log_rates, self.scores)(at))
+        return float(pchip(self.log_rates, self.scores)(at))
 
     def mean_bitrate(self, low: float, high: float) -> float:
         """Mean bits per second over a range of VMAF that the curve has."""
-        curve = PchipInterpolator(self.scores, self.log_rates)
+        curve = pchip(self.scores, self.log_rates)
         corners = np.array([low, *(s for s in self.scores if low < s < high), high])
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         half = np.diff(corners)[:, None] / 2
@@ -174,7 +173,7 @@ class _Curve:
 
     def mean_vmaf(self, low: float, high: float) -> float:
         """Mean VMAF over a range of logarithms of bitrate that the curve has."""
-        curve = PchipInterpolator(self.log_rates, self.scores)
+        curve = pchip(self.log_rates, self.scores)
         return float(curve.integrate(low, high)) / (high - low)
 
 

@@ -10,14 +10,13 @@ import numpy as np
 from encoder.codecs import codec_named
 from encoder.ladder.choose import Choice, choose_rungs
 from encoder.ladder.evidence import surfaces
-from encoder.ladder.forecast import Forecast, forecast
-from encoder.ladder.geometry import fit_box
+from encoder.ladder.forecast import Forecast, buffer_of, expectation, forecast, most_bitrate
+from encoder.ladder.geometry import fit_box, level_of_policy
+from encoder.ladder.shot_hulls import shot_hulls
 from encoder.ladder.surface import Surfaces, near_hull, upper_hull
 from encoder.ladder.sweep import Limits, TitlePoint, sweep
 from encoder.media.conform import Conform
 from encoder.media.ladder import (
-    Expected,
-    Interval,
     Ladder,
     RateQualityPoint,
     Rung,
@@ -29,8 +28,6 @@ from encoder.media.shots import Analysis
 from encoder.score.bd import bd_rate
 
 VMAF_MODEL = "vmaf_v0.6.1"
-# A buffer model of a few kilobits would choke even a still picture's first frame.
-_LEAST_MAX_BITRATE = 100_000
 # Nobody sees half a point of VMAF, nor can trials tell it apart.
 _NEAR_HULL = 0.5
 # Points of each resolution's curve that are kept for pictures and reports.
@@ -54,7 +51,11 @@ def decide_ladder(
         trials: from :func:`encoder.ladder.evidence.gather`; not needed by a fixed policy.
     """
     codec = codec_named(policy.codec)
-    policy = replace(policy, preset=policy.preset or codec.default_preset)
+    policy = replace(
+        policy,
+        preset=policy.preset or codec.default_preset,
+        max_bitrate=min(policy.max_bitrate, level_of_policy(policy).bitrate),
+    )
     if policy.kind == "fixed":
         return _fixed_ladder(conform, policy)
     found = surfaces(conform, analysis, policy, trials)
@@ -88,11 +89,12 @@ def decide_ladder(
         frame_rate=conform.frame_rate,
         rungs=rungs,
         trials=tuple(trials),
-        curves=tuple(point for curve in curves for point in _thinned(curve)),
-        hull=tuple(_plain(point) for point in hull),
+        curves=thinned(curves),
+        hull=tuple(plain(point) for point in hull),
         vmaf_model=VMAF_MODEL,
-        savings=_savings(reference, conform, found, rungs) if reference else None,
+        savings=savings(reference, conform, found, _expected(rungs)) if reference else None,
         notes=tuple(notes),
+        shot_hulls=shot_hulls(found, rungs),
     )
 
 
@@ -112,25 +114,35 @@ def _apart(choices: Sequence[Choice], forecasts: dict[int, Forecast]) -> list[Ch
     return kept
 
 
-def _thinned(curve: Sequence[TitlePoint]) -> list[RateQualityPoint]:
-    """Some points of a curve, its ends among them."""
-    steps = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).round().astype(int))
-    return [_plain(curve[int(step)]) for step in steps]
+def thinned(curves: Sequence[Sequence[TitlePoint]]) -> tuple[RateQualityPoint, ...]:
+    """Some points of each curve, its ends among them: what pictures and reports show."""
+    found = []
+    for curve in curves:
+        steps = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).round().astype(int))
+        found += [plain(curve[int(step)]) for step in steps]
+    return tuple(found)
 
 
-def _plain(point: RateQualityPoint) -> RateQualityPoint:
+def plain(point: RateQualityPoint) -> RateQualityPoint:
+    """A point without what is known of each shot."""
     return RateQualityPoint(point.width, point.height, point.crf, point.bitrate, point.vmaf)
+
+
+def _expected(rungs: Sequence[Rung]) -> list[tuple[float, float]]:
+    return [
+        (float(r.expected.average_bitrate), r.expected.vmaf)
+        for r in rungs
+        if r.expected is not None
+    ]
 
 
 def _rung(policy: Policy, found: Surfaces, number: int, choice: Choice, expected: Forecast) -> Rung:
     point = choice.point
     if not isinstance(point, TitlePoint):
         raise TypeError("a rung is chosen from title points")
-    most = max(_LEAST_MAX_BITRATE, round(point.bitrate * policy.peak_over_average))
-    most = min(most, max(policy.max_bitrate, point.bitrate))
-    peak = min(expected.peak, most * (1 + policy.buffer_seconds / float(policy.segment_seconds)))
+    most = most_bitrate(point.bitrate, policy)
     return Rung(
-        id=_identifier(policy.codec, point.width, point.height, number),
+        id=identifier(policy.codec, point.width, point.height, number),
         codec=policy.codec,
         width=point.width,
         height=point.height,
@@ -138,48 +150,41 @@ def _rung(policy: Policy, found: Surfaces, number: int, choice: Choice, expected
         crf_per_shot=tuple(float(crf) for crf in found.crfs[point.choice]),
         target_bitrate=None,
         max_bitrate=most,
-        buffer_bits=round(most * policy.buffer_seconds),
-        expected=Expected(
-            average_bitrate=point.bitrate,
-            vmaf=round(point.vmaf, 2),
-            average_bitrate_interval=Interval(
-                round(point.bitrate / expected.rate_factor),
-                round(point.bitrate * expected.rate_factor),
-            ),
-            vmaf_interval=Interval(
-                round(max(0.0, point.vmaf - expected.vmaf_margin), 2),
-                round(min(100.0, point.vmaf + expected.vmaf_margin), 2),
-            ),
-            peak_bitrate=max(round(peak), point.bitrate),
-            slope=point.slope * 1e6,
-        ),
+        buffer_bits=buffer_of(most, policy),
+        expected=expectation(point, expected, most, policy),
         why=choice.why,
+        max_level=policy.max_level,
     )
 
 
-def _identifier(codec: str, width: int, height: int, number: int) -> str:
+def identifier(codec: str, width: int, height: int, number: int) -> str:
     """A name for a rung that is safe in file names; rungs are numbered from the best."""
     return f"{codec}-{min(width, height)}p-{number:02d}"
 
 
-def _fitting(conform: Conform, rungs: Sequence[FixedRung]) -> list[tuple[FixedRung, int, int]]:
-    """The rungs that do not scale the title up, with their size; the lowest at its own if none."""
+def _fitting(conform: Conform, policy: Policy) -> list[tuple[FixedRung, int, int]]:
+    """The rungs that do not scale the title up, with their size; the lowest at its own if none.
+
+    Those beyond the policy's level are left out, unless all are.
+    """
+    level = level_of_policy(policy)
     fitting = []
-    for rung in rungs:
+    for rung in policy.rungs:
         size = fit_box(conform.width, conform.height, rung.width, rung.height)
         if size is not None:
             fitting.append((rung, *size))
-    return fitting or [(rungs[0], conform.width, conform.height)]
+    decodable = [one for one in fitting if level.holds(one[1], one[2], conform.frame_rate)]
+    return decodable or fitting or [(policy.rungs[0], conform.width, conform.height)]
 
 
 def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
     rungs = []
-    fitting = reversed(_fitting(conform, policy.rungs))
+    fitting = reversed(_fitting(conform, policy))
     for number, (fixed, width, height) in enumerate(fitting, start=1):
-        most = round(fixed.bitrate * policy.peak_over_average)
+        most = most_bitrate(fixed.bitrate, policy)
         rungs.append(
             Rung(
-                id=_identifier(policy.codec, width, height, number),
+                id=identifier(policy.codec, width, height, number),
                 codec=policy.codec,
                 width=width,
                 height=height,
@@ -187,15 +192,15 @@ def _fixed_ladder(conform: Conform, policy: Policy) -> Ladder:
                 crf_per_shot=(),
                 target_bitrate=fixed.bitrate,
                 max_bitrate=most,
-                buffer_bits=round(most * policy.buffer_seconds),
+                buffer_bits=buffer_of(most, policy),
                 expected=None,
                 why=f"rung of the fixed ladder {policy.name}",
+                max_level=policy.max_level,
             )
         )
     left_out = len(policy.rungs) - len(rungs)
-    notes = (
-        (f"{left_out} rungs above the master's resolution are left out.",) if left_out > 0 else ()
-    )
+    why = f"{left_out} rungs above the master's resolution or the policy's level are left out."
+    notes = (why,) if left_out > 0 else ()
     return Ladder(
         policy=policy.name,
         policy_digest=policy.digest,
@@ -221,7 +226,7 @@ def fixed_points(
     the curve nearest in size. The rate control is the same as that of our rungs.
     """
     points = []
-    for fixed, width, height in _fitting(conform, reference.rungs):
+    for fixed, width, height in _fitting(conform, reference):
         index = min(
             range(len(found.sizes)),
             key=lambda i: abs(found.sizes[i][0] * found.sizes[i][1] - width * height),
@@ -235,18 +240,20 @@ def fixed_points(
     return tuple(points)
 
 
-def _savings(
-    reference: Policy, conform: Conform, found: Surfaces, rungs: Sequence[Rung]
+def savings(
+    reference: Policy, conform: Conform, found: Surfaces, ours: Sequence[tuple[float, float]]
 ) -> Savings:
-    """Compares with the fixed ladder on the same surfaces: same codec, preset and rate control."""
+    """Compares with the fixed ladder on the same surfaces: same codec, preset and rate control.
+
+    Args:
+        reference: the fixed policy.
+        conform: what the reference pictures are.
+        found: the surfaces.
+        ours: bits per second and VMAF of each of our rungs.
+    """
     points = fixed_points(reference, conform, found)
-    ours = [
-        (float(r.expected.average_bitrate), r.expected.vmaf)
-        for r in rungs
-        if r.expected is not None
-    ]
     return Savings(
         reference_policy=reference.name,
-        bd_rate_vmaf=bd_rate([(float(p.bitrate), p.vmaf) for p in points], ours),
+        bd_rate_vmaf=bd_rate([(float(p.bitrate), p.vmaf) for p in points], list(ours)),
         reference_points=points,
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from encoder.codecs import Codec, codec_named
 from encoder.encode.keyframes import gop_frames, plan_gops
-from encoder.ladder.geometry import resolutions
+from encoder.ladder.geometry import allowed_sizes
 from encoder.ladder.prior import (
     WINDOW_FRAMES,
     Array,
@@ -49,9 +49,8 @@ EffortName = Literal["instant", "quick", "standard", "thorough", "exhaustive"]
 # Makes encodes of windows of the title, VMAF being taken on every n-th frame.
 Maker = Callable[[Sequence[Window], Sequence[Encode], int], Sequence[Trial]]
 
-_TRIALS_A_SHOT = 3
+_LEAST_TRIALS = 3
 _ALWAYS_TRIED = 6
-_LONGEST_WINDOW = 48
 # So many at a resolution need no prior.
 _MANY_CRFS = 5
 # The prior of another preset, and of another codec, is off by so many octaves and logits.
@@ -64,7 +63,8 @@ class Effort:
     """How much is spent on the decision.
 
     ``share`` is of the cost of encoding a ladder, ``shots`` how many are tried at the most,
-    ``window`` how many frames of each, ``every`` the distance of frames that VMAF is taken on.
+    ``window`` how many frames of each, ``trials`` how often each is tried where the budget allows,
+    ``every`` the distance of frames that VMAF is taken on.
     ``whole``: every shot is tried at every resolution on all of its frames, at ``crfs`` CRFs.
     """
 
@@ -72,6 +72,7 @@ class Effort:
     shots: int
     window: int
     every: int
+    trials: int = 3
     whole: bool = False
     crfs: int = 8
 
@@ -79,15 +80,11 @@ class Effort:
 EFFORTS: dict[EffortName, Effort] = {
     "instant": Effort(share=0.0, shots=0, window=WINDOW_FRAMES, every=3),
     "quick": Effort(share=0.12, shots=24, window=WINDOW_FRAMES, every=3),
-    "standard": Effort(share=0.3, shots=80, window=WINDOW_FRAMES, every=3),
-    "thorough": Effort(share=1.0, shots=400, window=2 * WINDOW_FRAMES, every=2),
+    "standard": Effort(share=0.3, shots=80, window=WINDOW_FRAMES, every=3, trials=6),
+    # What more short windows of the same frames tell is little; longer ones tell more of a shot.
+    "thorough": Effort(share=1.0, shots=400, window=48, every=6, trials=8),
     "exhaustive": Effort(share=1.0, shots=0, window=0, every=1, whole=True),
 }
-
-
-def allowed_sizes(conform: Conform, policy: Policy) -> list[tuple[int, int]]:
-    """The resolutions that a policy allows for a title, the largest first."""
-    return resolutions(conform.width, conform.height, policy.heights)
 
 
 def prior_for(codec: Codec, preset: str) -> Prior:
@@ -141,7 +138,8 @@ def gather(
         longest = gop_frames(conform.frame_rate, policy.gop_seconds)
         windows = whole_windows(analysis.shots, plan_gops(analysis.shots, longest))
         encodes = [
-            Encode(*size, tuple(range(len(windows))), (crf,) * len(windows))
+            Encode(*size, number, crf)
+            for number in range(len(windows))
             for size in sizes
             for crf in spread(codec.crf_range, effort.crfs)
         ]
@@ -154,26 +152,25 @@ def gather(
     work = codec.relative_cost(preset)
     pixels = sum(width * height for width, height in sizes) / 1e6
     budget = effort.share * pixels * analysis.frames * work
-    # A few trials a shot tell what matters; more shots than the budget has for that wait, and what
-    # it has beyond goes into longer windows, which tell more of their shot.
+    # A few trials a shot tell what matters; more shots than the budget has for that wait. What it
+    # has beyond goes into more of them, not into longer ones: the prior knows how windows of this
+    # length differ from their shots, and longer ones made worse ladders (scripts/bench/ladder.py).
     middle = sizes[len(sizes) // 2]
-    price = _TRIALS_A_SHOT * cost_of(effort.window, middle, reference, work)
+    price = cost_of(effort.window, middle, reference, work)
     # A short title's shots are tried whatever their share: what is unlike anything known would
     # else be decided blindly.
     few = min(len(analysis.shots), _ALWAYS_TRIED)
-    budget = max(budget, few * price + _TRIALS_A_SHOT * STARTING)
-    most = max(few, min(effort.shots, len(analysis.shots), int(budget / price)))
-    longer = int(effort.window * budget / (most * price))
-    window = max(effort.window, min(_LONGEST_WINDOW, longer))
+    budget = max(budget, effort.trials * (few * price + STARTING))
+    most = max(few, min(effort.shots, len(analysis.shots), int(budget / (_LEAST_TRIALS * price))))
+    lengths = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
     found = shot_features(conform, analysis)
     standard = np.array([prior.standard(one) for one in found])
-    lengths = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
     tried = np.sort(representatives(standard, lengths, most))
     stands_for = nearest(standard, tried)
-    windows = tuple(short_window(analysis.shots, int(i), window) for i in tried)
+    windows = tuple(short_window(analysis.shots, int(i), effort.window) for i in tried)
     shares = np.bincount(stands_for, weights=lengths, minlength=len(tried)) / lengths.sum()
     subjects = [
-        Subject(window, found[index], float(share))
+        Subject(window, found[index], len(analysis.shots[int(index)].frames), float(share))
         for window, index, share in zip(windows, tried, shares, strict=True)
     ]
     return search(
@@ -220,7 +217,8 @@ def surfaces(
         own.setdefault(trial.shot, []).append(trial)
     pixels, side = conform.width * conform.height, max(conform.width, conform.height)
     known = {
-        shot: believe(prior, found[shot], its, pixels, side) for shot, its in sorted(own.items())
+        shot: believe(prior, found[shot], frames[shot], its, pixels, side)
+        for shot, its in sorted(own.items())
     }
     tried = np.array(sorted(known), dtype=np.intp)
     beliefs: list[Belief] = []

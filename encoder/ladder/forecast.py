@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encoder.ladder.geometry import level_of_policy
 from encoder.ladder.surface import Surfaces
 from encoder.ladder.sweep import TitlePoint
+from encoder.media.ladder import Expected, Interval
+from encoder.media.policy import Policy
 
 # Errors of shots of one title go together in part: sources and makers are the same.
 _TOGETHER = 0.25
 # 80% of a normal distribution lie within so many deviations of its mean.
 _DEVIATIONS = 1.2816
+# A buffer model of a few kilobits would choke even a still picture's first frame.
+_LEAST_MAX_BITRATE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +62,40 @@ def forecast(
         rate_factor=float(np.exp(_DEVIATIONS * deviations[0])),
         vmaf_margin=_DEVIATIONS * deviations[1],
         peak=float(pieces.max()),
+    )
+
+
+def most_bitrate(bitrate: int, policy: Policy) -> int:
+    """The rate of the buffer model of a rung with that average, in bits per second."""
+    most = max(_LEAST_MAX_BITRATE, round(bitrate * policy.peak_over_average))
+    return min(most, max(policy.max_bitrate, bitrate), level_of_policy(policy).bitrate)
+
+
+def buffer_of(most: int, policy: Policy) -> int:
+    """The bits of the buffer model of a rung at that rate."""
+    return min(round(most * policy.buffer_seconds), level_of_policy(policy).buffer)
+
+
+def expectation(point: TitlePoint, found: Forecast, most: int, policy: Policy) -> Expected:
+    """What a rung at a point promises.
+
+    Args:
+        point: of the title.
+        found: its :func:`forecast`.
+        most: the rate of its buffer model, in bits per second, which bounds the peak.
+        policy: gives the buffer and the segments that peaks are seen in.
+    """
+    peak = min(found.peak, most * (1 + policy.buffer_seconds / float(policy.segment_seconds)))
+    return Expected(
+        average_bitrate=point.bitrate,
+        vmaf=round(point.vmaf, 2),
+        average_bitrate_interval=Interval(
+            round(point.bitrate / found.rate_factor), round(point.bitrate * found.rate_factor)
+        ),
+        vmaf_interval=Interval(
+            round(max(0.0, point.vmaf - found.vmaf_margin), 2),
+            round(min(100.0, point.vmaf + found.vmaf_margin), 2),
+        ),
+        peak_bitrate=max(round(peak), point.bitrate),
+        slope=point.slope * 1e6,
     )

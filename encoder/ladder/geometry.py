@@ -5,10 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
+from encoder.codecs import codec_named
+from encoder.codecs.levels import Level
+from encoder.errors import UsageError
+from encoder.media.conform import Conform
+from encoder.media.policy import Policy
+
 
 def even(value: Fraction) -> int:
     """The even number nearest to a length in pixels, at least 2."""
     return max(2, 2 * round(value / 2))
+
+
+def level_of_policy(policy: Policy) -> Level:
+    """What the oldest device that a policy thinks of can decode."""
+    codec = codec_named(policy.codec)
+    return codec.level(policy.max_level or codec.max_level)
+
+
+def allowed_sizes(conform: Conform, policy: Policy) -> list[tuple[int, int]]:
+    """The resolutions that a policy allows for a title, the largest first.
+
+    Raises:
+        UsageError: when all are too large for the policy's level at the title's frame rate.
+    """
+    level = level_of_policy(policy)
+    rate = conform.frame_rate
+    sizes = resolutions(conform.width, conform.height, policy.heights)
+    kept = [size for size in sizes if level.holds(*size, rate)]
+    if not kept:
+        width, height = sizes[-1]
+        raise UsageError(
+            "No resolution of the policy can be decoded by its devices",
+            where=policy.name,
+            why=f"{width}x{height} at {float(rate):.3g} pictures a second is beyond level "
+            f"{level.name} of {policy.codec}",
+            hint="Add a smaller height, or allow a higher max_level or a lower max_frame_rate",
+        )
+    return kept
 
 
 def resolutions(width: int, height: int, short_sides: Iterable[int]) -> list[tuple[int, int]]:

@@ -45,8 +45,9 @@ def place_rungs(
     these. Of equal ladders the one of fewer and cheaper rungs is taken.
 
     Allowed are at most ``max_rungs`` rungs, neighbours at least ``spacing.min_vmaf`` and
-    ``spacing.min_ratio`` apart, none below ``min_bitrate`` but the best where it is the only one,
-    and none below ``floor_vmaf`` under one that is at ``comfort_bitrate`` or less.
+    ``spacing.min_ratio`` apart, the lower of no higher resolution, none below ``min_bitrate`` but
+    the best where it is the only one, and none below ``floor_vmaf`` under one that is at
+    ``comfort_bitrate`` or less.
 
     Args:
         points: those that may become rungs, the cheapest first, bitrate and VMAF rising strictly;
@@ -117,6 +118,8 @@ def _allowed(
     upper, lower = rates[:, None], rates[None, :]
     apart = lower <= upper / policy.spacing.min_ratio
     apart &= scores[None, :] <= scores[:, None] - policy.spacing.min_vmaf
+    pixels = np.array([p.width * p.height for p in points])
+    apart &= pixels[None, :] <= pixels[:, None]
     needless = (scores[None, :] < policy.floor_vmaf) & (upper <= policy.comfort_bitrate)
     return np.asarray(apart & ~needless)
 

@@ -26,7 +26,7 @@ from encoder.ladder.strict_yaml import (
     truth,
     whole,
 )
-from encoder.media.policy import AudioPolicy, FixedRung, Policy, Spacing
+from encoder.media.policy import AudioPolicy, FixedRung, PicturesPolicy, Policy, Spacing
 from encoder.media.serial import to_json
 
 DEFAULT_POLICY = "per-title"
@@ -66,7 +66,7 @@ def load_policy(choice_: str, *, codec: str | None = None, preset: str | None = 
         raise UsageError("The policy cannot be read", where=str(path), why=str(error)) from error
     policy = parse_policy(Source(str(path), written), path.stem)
     if codec is not None and codec != policy.codec:
-        policy = replace(policy, codec=codec_named(codec).name, preset=None)
+        policy = replace(policy, codec=codec_named(codec).name, preset=None, max_level=None)
     if preset is not None:
         policy = replace(policy, preset=preset)
     if policy.preset is not None:
@@ -107,6 +107,8 @@ def parse_policy(source: Source, name: str) -> Policy:
         rungs=root.take("rungs", items(_fixed_rung), ()),
         audio=root.take("audio", _audio, AudioPolicy()),
         audience=root.take("audience", or_none(audience_field), None),
+        pictures=root.take("pictures", _pictures, PicturesPolicy()),
+        max_level=root.take("max_level", or_none(text), None),
     )
     root.done()
     _check(source, policy)
@@ -131,6 +133,11 @@ def _check(source: Source, policy: Policy) -> None:
         raise wrong("`floor_vmaf` must be below `top_vmaf`")
     if policy.gop_seconds <= 0 or policy.gop_seconds > policy.segment_seconds:
         raise wrong("`gop_seconds` must be above 0 and at most `segment_seconds`")
+    if policy.max_level is not None:
+        try:
+            codec_named(policy.codec).level(policy.max_level)
+        except UsageError as error:
+            raise wrong(f"{policy.codec} has no level `{policy.max_level}`", error.hint) from error
     spacing = policy.spacing
     if spacing.min_ratio > spacing.max_ratio or spacing.min_vmaf > spacing.vmaf:
         raise wrong("in `spacing`, a minimum is above its maximum")
@@ -186,6 +193,32 @@ def _audio(source: Source, node: yaml.Node, name: str) -> AudioPolicy:
         surround_bitrate=fields.take("surround_bitrate", whole(64_000, 1_024_000), 384_000),
         loudness=fields.take("loudness", or_none(_loudness), None),
         true_peak=fields.take("true_peak", number(-9, 0), standard.true_peak),
+        surround_codecs=fields.take(
+            "surround_codecs", items(choice(("aac", "ac3", "eac3"))), standard.surround_codecs
+        ),
+        opus_bitrate=fields.take("opus_bitrate", or_none(whole(16_000, 256_000)), None),
+    )
+    fields.done()
+    if len(set(policy.surround_codecs)) != len(policy.surround_codecs):
+        raise source.wrong(node, "`surround_codecs` names a codec twice")
+    if "eac3" in policy.surround_codecs and "ac3" not in policy.surround_codecs:
+        # Authoring specification 2.6: devices that lack the one fall back on the other.
+        raise source.wrong(node, "`eac3` needs `ac3` beside it", "Add ac3 to `surround_codecs`")
+    return policy
+
+
+def _pictures(source: Source, node: yaml.Node, name: str) -> PicturesPolicy:
+    fields = Mapped(source, node, f"`{name}`")
+    usual = PicturesPolicy()
+    policy = PicturesPolicy(
+        thumbnails=fields.take("thumbnails", truth, usual.thumbnails),
+        # Stills are kept no larger; see encoder.analysis.stills.
+        thumbnail_side=fields.take("thumbnail_side", whole(64, 480), usual.thumbnail_side),
+        dense_iframes=fields.take("dense_iframes", truth, usual.dense_iframes),
+        interval=fields.take("interval", or_none(whole(1, 60)), None),
+        columns=fields.take("columns", whole(1, 10), usual.columns),
+        rows=fields.take("rows", whole(1, 10), usual.rows),
+        poster=fields.take("poster", truth, usual.poster),
     )
     fields.done()
     return policy

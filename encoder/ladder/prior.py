@@ -20,14 +20,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from encoder.errors import UsageError
 from encoder.media.ladder import Trial
 from encoder.media.shots import Complexity
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 Array = NDArray[np.float64]
 
@@ -145,6 +148,9 @@ class Prior:
 
 @lru_cache(maxsize=4096)
 def _spline_basis(nodes: tuple[float, ...]) -> CubicSpline:
+    # Not at the top: SciPy takes half a second to load, and most verbs need none of it.
+    from scipy.interpolate import CubicSpline
+
     return CubicSpline(np.array(nodes), np.eye(len(nodes)), bc_type="natural")
 
 
@@ -169,12 +175,15 @@ class Belief:
     joint: Array
 
 
-def believe(prior: Prior, shot: Array, trials: Sequence[Trial], pixels: int, side: int) -> Belief:
+def believe(
+    prior: Prior, shot: Array, frames: int, trials: Sequence[Trial], pixels: int, side: int
+) -> Belief:
     """Conditions the prior on trials of a shot.
 
     Args:
         prior: of the codec.
         shot: its :func:`features`.
+        frames: of the shot.
         trials: of this shot.
         pixels: of a reference picture.
         side: the greater side of a reference picture.
@@ -189,7 +198,7 @@ def believe(prior: Prior, shot: Array, trials: Sequence[Trial], pixels: int, sid
     rows, seen, noise = [], [], []
     expected = np.concatenate([mean, prior.window_mean])
     for trial in trials:
-        part = window_part(trial.frames)
+        part = window_part(trial.frames, frames)
         for row, value, deviation in _observations(prior, trial, pixels, side):
             rows.append(np.concatenate([row, part * row]))
             seen.append(value)
@@ -207,9 +216,13 @@ def measured_noise(kind: int) -> float:
     return _NOISE[kind]
 
 
-def window_part(frames: int) -> float:
-    """How much of the difference between window and shot a trial of so many frames has."""
-    return float(np.clip((_WHOLE_FRAMES - frames) / (_WHOLE_FRAMES - WINDOW_FRAMES), 0.0, 1.5))
+def window_part(frames: int, shot: int) -> float:
+    """How much of the difference between window and shot a trial of so many frames of one has.
+
+    None where it has all of the shot.
+    """
+    missing = min(shot, _WHOLE_FRAMES) - frames
+    return float(np.clip(missing / (_WHOLE_FRAMES - WINDOW_FRAMES), 0.0, 1.5))
 
 
 def scale_of(width: int, height: int, side: int) -> float:

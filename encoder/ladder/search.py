@@ -34,6 +34,11 @@ _SIZES_A_ROUND = 2
 _MOST_ROUNDS = 12
 # A shot is tried again in a round only if it is worth this share of the best.
 _WORTHWHILE = 0.2
+# The first trial of a shot is at the largest resolution and so far into the span of CRFs. The rungs
+# there cost half the bits of a ladder and more, and what is believed of them from smaller pictures
+# can be far off: text that is lost in these, noise that is not in them. Without it the loss against
+# exhaustive search was three times as great (scripts/bench/ladder.py).
+_FIRST_CRF = 1 / 3
 
 Measure = Callable[[Sequence[Encode]], Sequence[Trial]]
 
@@ -42,11 +47,13 @@ Measure = Callable[[Sequence[Encode]], Sequence[Trial]]
 class Subject:
     """A shot that may be tried: its window, its features and how much of the title it speaks for.
 
-    ``share`` is of the title's duration, with the shots that it stands for.
+    ``frames`` is its length; ``share`` is of the title's duration, with the shots that it stands
+    for.
     """
 
     window: Window
     features: Array
+    frames: int
     share: float
 
 
@@ -112,6 +119,8 @@ def _round(
     effort: float,
 ) -> tuple[list[Encode], float]:
     """The next trials, at most one a shot, and what is left of the budget after them."""
+    if not any(own.values()):
+        return _first(model, subjects, budget, effort)
     gains = np.array([model.gains(s, own[i]) * s.share for i, s in enumerate(subjects)])
     costs = np.array(
         [
@@ -139,13 +148,29 @@ def _round(
         left -= price
         crf = model.crfs[int(np.argmax(values[number, size]))]
         plan.setdefault(size, []).append((int(number), crf))
-    encodes = []
-    for size in sorted(plan):
-        found = sorted(plan[size])
-        encodes.append(
-            Encode(*model.sizes[size], tuple(n for n, _ in found), tuple(c for _, c in found))
-        )
+    encodes = [
+        Encode(*model.sizes[size], number, crf)
+        for size in sorted(plan)
+        for number, crf in sorted(plan[size])
+    ]
     return encodes, left
+
+
+def _first(
+    model: _Model, subjects: Sequence[Subject], budget: float, effort: float
+) -> tuple[list[Encode], float]:
+    """A trial of each shot at the largest resolution, of those that matter most if not of all."""
+    size = max(model.sizes, key=lambda one: one[0] * one[1])
+    crf = model.crfs[round(_FIRST_CRF * (len(model.crfs) - 1))]
+    left = budget - STARTING
+    encodes = []
+    for number in sorted(range(len(subjects)), key=lambda n: -subjects[n].share):
+        price = cost_of(len(subjects[number].window.frames), size, model.reference, effort)
+        if price > left:
+            break
+        left -= price
+        encodes.append(Encode(*size, number, crf))
+    return encodes, left if encodes else budget
 
 
 class _Model:
@@ -174,7 +199,9 @@ class _Model:
         """
         prior, nodes = self.prior, self.prior.nodes
         width, height = self.reference
-        belief = believe(prior, subject.features, trials, width * height, max(width, height))
+        belief = believe(
+            prior, subject.features, subject.frames, trials, width * height, max(width, height)
+        )
         quality = from_logit(self.rows @ belief.mean[2 * nodes :])
         matters = (quality >= _RANGE[0]) & (quality <= _RANGE[1])
         if not matters.any():
@@ -184,7 +211,7 @@ class _Model:
         targets = self.rows[matters]
         joint = belief.joint
         count = 3 * nodes
-        part = window_part(len(subject.window.frames))
+        part = window_part(len(subject.window.frames), subject.frames)
         gains = np.zeros(len(self.rows))
         for kind, worth in ((1, 1.0), (2, 1.0 / _LOGITS_AN_OCTAVE**2)):
             at = slice(kind * nodes, (kind + 1) * nodes)

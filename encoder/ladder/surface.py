@@ -8,10 +8,10 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from encoder.ladder.prior import Array, Belief, Prior, from_logit, logit, scale_of
 from encoder.media.ladder import RateQualityPoint, Trial
+from encoder.score.bd import pchip
 
 _LEAST_BITS = 64.0  # of a picture: what an encoder spends on one that skips everything
 
@@ -171,7 +171,7 @@ def _along(x: Array, y: Array, at: Array) -> Array:
     if len(x) == 1:
         # Nothing is known of the slope; six steps of CRF halve the rate, about.
         return np.asarray(y[0] - (at - x[0]) / 6.0)
-    inside = np.asarray(PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])))
+    inside = np.asarray(pchip(x, y)(np.clip(at, x[0], x[-1])))
     low = (y[1] - y[0]) / (x[1] - x[0])
     high = (y[-1] - y[-2]) / (x[-1] - x[-2])
     beyond = np.minimum(at - x[0], 0) * low + np.maximum(at - x[-1], 0) * high

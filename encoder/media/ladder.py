@@ -73,7 +73,8 @@ class Rung:
 
     Rate is controlled either by ``crf_per_shot`` (one CRF a shot, in the order of the shots) or,
     for fixed ladders, by ``target_bitrate``. ``max_bitrate`` (bits per second) and ``buffer_bits``
-    are the video buffering verifier's. ``why`` says for people why this rung is here.
+    are the video buffering verifier's. ``why`` says for people why this rung is here. It stays
+    within the codec's level ``max_level``, None for the codec's own limit.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Rung:
     buffer_bits: int
     expected: Expected | None
     why: str
+    max_level: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,27 @@ class Savings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShotHull:
+    """What bits buy in one shot.
+
+    ``shot`` is its index, ``points`` its upper convex hull over all resolutions and CRFs, from the
+    cheapest up; bitrates count while the shot lasts. ``rungs`` are the ladder's rungs in this shot,
+    in their order; they need not be on the hull, as a rung has one resolution for all shots.
+    """
+
+    shot: int
+    points: tuple[RateQualityPoint, ...]
+    rungs: tuple[RateQualityPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """The decision: rungs from the best to the cheapest, and the evidence.
 
     ``trials`` are the measured encodes of parts of shots. ``curves`` are what the title costs and
     reaches at each resolution when every bit is spent where it buys most, ``hull`` their upper
-    convex hull, from the cheapest up. All are empty for a fixed policy.
+    convex hull, from the cheapest up, ``shot_hulls`` those of some shots, from the easiest to the
+    hardest. All are empty for a fixed policy.
     """
 
     policy: str
@@ -123,6 +140,7 @@ class Ladder:
     vmaf_model: str
     savings: Savings | None
     notes: tuple[str, ...]
+    shot_hulls: tuple[ShotHull, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ class AudioPolicy:
     """What is made of each audio track of the master.
 
     Every track becomes AAC-LC stereo at ``stereo_bitrate``; one with more channels is kept as such
-    as well when ``surround`` is set, at ``surround_bitrate`` for six channels. ``loudness`` is the
+    as well when ``surround`` is set, at ``surround_bitrate`` for six channels, in each of
+    ``surround_codecs``: ``aac``, ``ac3`` (Dolby Digital) or ``eac3`` (Dolby Digital Plus). With an
+    ``opus_bitrate`` every track is Opus in stereo as well, for DASH alone. ``loudness`` is the
     integrated loudness in LUFS to normalise to, None to leave levels alone; ``true_peak`` (dBTP)
     is not exceeded when normalising.
     """
@@ -24,6 +26,26 @@ class AudioPolicy:
     surround_bitrate: int = 384_000
     loudness: float | None = None
     true_peak: float = -1.5
+    surround_codecs: tuple[str, ...] = ("aac",)
+    opus_bitrate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesPolicy:
+    """What pictures go with a title.
+
+    ``thumbnails`` are ``thumbnail_side`` pixels long on their longer side, one every ``interval``
+    seconds (None: by the title's length), in sheets of at most ``columns`` by ``rows``.
+    ``dense_iframes`` is a video of a key frame a second, for players to scrub with.
+    """
+
+    thumbnails: bool = True
+    thumbnail_side: int = 320
+    interval: int | None = None
+    columns: int = 5
+    rows: int = 5
+    poster: bool = True
+    dense_iframes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +82,8 @@ class Policy:
     buffer model's rate over the expected average; ``buffer_seconds`` its size at that rate. No shot
     is meant to look more than ``shot_floor`` VMAF worse than the title's mean, as far as its peak
     allows. With an ``audience`` rungs go where its viewers are: the quality that it is expected to
-    receive is what counts.
+    receive is what counts. ``max_level`` is the codec's level that the oldest device can decode:
+    sizes, rates and buffers stay within it; None for the codec's own limit.
     """
 
     name: str
@@ -87,3 +110,5 @@ class Policy:
     rungs: tuple[FixedRung, ...]
     audio: AudioPolicy
     audience: Audience | None = None
+    pictures: PicturesPolicy = PicturesPolicy()
+    max_level: str | None = None

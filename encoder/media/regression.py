@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+#: What is measured of a rung besides scores: bits per second, and bytes.
+RATES = ("average_bitrate", "peak_bitrate", "bytes")
+
 
 @dataclass(frozen=True, slots=True)
 class RungMeasure:
@@ -44,7 +47,8 @@ class Gate:
     """What may change, and how much.
 
     ``metric`` is a score, a rate, ``encode_time`` or ``bd_rate_<score>`` (per cent). ``pooling``
-    applies to scores; ``shot`` means the shot that lost most. ``rung`` is an id or ``all``.
+    applies to scores; ``shot`` means each shot, or the one with the number ``shot`` alone. ``rung``
+    is an id or ``all``.
     ``worse`` and ``worse_percent`` are the most that the candidate may be worse than the baseline,
     ``least`` and ``most`` bounds on its own value. ``noise`` (and ``noise_percent``) is how far
     equal runs differ: it is added to what is allowed, and smaller changes are called none.
@@ -59,6 +63,7 @@ class Gate:
     most: float | None = None
     noise: float = 0.0
     noise_percent: float = 0.0
+    shot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +100,10 @@ class RegressionReport:
     def passed(self) -> bool:
         """Whether no gate failed."""
         return all(check.passed for check in self.checks)
+
+
+def shown(metric: str, value: float) -> str:
+    """A value as people read it, with its unit."""
+    if metric in RATES:
+        return f"{value / 1000:.0f} {'kB' if metric == 'bytes' else 'kb/s'}"
+    return f"{value:.4f}" if metric == "ssim" else f"{value:.2f}"

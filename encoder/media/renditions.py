@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from encoder.media.colour import Colour
+from encoder.media.pictures import NO_PICTURES, Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,36 @@ class AudioRendition:
 
 
 @dataclass(frozen=True, slots=True)
+class TextRendition:
+    """One track of subtitles as a WebVTT file, whose times count from reference picture 0.
+
+    ``language`` is a BCP 47 tag, ``name`` unique in the package. ``roles`` are those of DASH:
+    ``subtitle``, ``caption`` (for the deaf and hard of hearing), ``forced-subtitle`` (of what is
+    not said in the sound's language), ``commentary``. ``cues`` is how many there are, ``origin``
+    the format that they came in (FFmpeg's name), ``source`` the index of the master's stream, None
+    for a file of its own.
+    """
+
+    id: str
+    language: str
+    name: str
+    default: bool
+    roles: tuple[str, ...]
+    cues: int
+    origin: str
+    path: Path
+    source: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RenditionSet:
-    """Everything that is packaged together."""
+    """Everything that is packaged together. ``shots`` are the first frames of the title's shots,
+    as far as they are known: segments start there rather than elsewhere."""
 
     video: tuple[Rendition, ...]
     audio: tuple[AudioRendition, ...]
     frame_rate: Fraction
     frames: int
+    pictures: Pictures = NO_PICTURES
+    text: tuple[TextRendition, ...] = ()
+    shots: tuple[int, ...] = ()

@@ -40,9 +40,11 @@ class Shot:
 class Analysis:
     """What one decode of the master found: its exact number of reference frames and its shots.
 
-    The shots tile ``[0, frames)`` exactly, in order.
+    The shots tile ``[0, frames)`` exactly, in order. ``damaged`` says that the decoder had to make
+    up some of the pictures, or of their parts.
     """
 
     frames: int
     frame_rate: Fraction
     shots: tuple[Shot, ...]
+    damaged: bool = False

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from encoder.errors import PackageError
 from encoder.media.package import Fragment, Track
-from encoder.package.cursor import Box, Cursor, Damaged, at_most_one, children, four, only
-from encoder.package.sample_entry import SampleEntry, parse_sample_entry
+from encoder.package.cursor import Box, Cursor, Damaged, children, four, only
+from encoder.package.protect_boxes import clear_group
+from encoder.package.track_header import Header, parse_moov
+
+# The file of an initialisation whose segments are files beside it.
+INITIALISATION = "init.mp4"
+# What :func:`segment_name` gives, as DASH spells it.
+SEGMENT_TEMPLATE = "$Number%05d$.m4s"
 
 # Headers of a title of many hours stay far below this; a larger one is damage, not metadata.
 _LARGEST_HEADER = 256 << 20
 
 _NON_SYNC = 0x10000
-_HANDLERS: dict[str, Literal["video", "audio"]] = {"vide": "video", "soun": "audio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Run:
     """The samples of one fragment, in decoding order.
 
     ``decode_start``, ``durations`` and ``offsets`` (presentation minus decoding time) are ticks
-    before any edit; ``sizes`` are bytes; ``data`` is where the first sample lies in the file.
+    before any edit; ``sizes`` are bytes; ``data`` is where the first sample lies in the file;
+    ``clear`` is whether they are, in a track that is encrypted.
     """
 
     decode_start: int
@@ -39,6 +45,7 @@ class Run:
     offsets: tuple[int, ...]
     sync: tuple[bool, ...]
     data: int
+    clear: bool = False
 
     @property
     def decode_end(self) -> int:
@@ -72,21 +79,6 @@ class Movie:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
-    """What ``moov`` says."""
-
-    kind: Literal["video", "audio"]
-    track_id: int
-    timescale: int
-    language: str
-    skip: int
-    entry: SampleEntry
-    default_duration: int
-    default_size: int
-    default_flags: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Place:
     """A box on the file's top level."""
 
@@ -96,13 +88,31 @@ class _Place:
     header: int
 
 
+def segment_name(number: int) -> str:
+    """The file of a segment, counted from 0."""
+    return f"{number + 1:05d}.m4s"
+
+
 def read_track(path: Path) -> Track:
-    """The track of a file as packages hold them: ftyp, moov, sidx, then fragments to the end.
+    """The track of a file or folder as packages hold them: see :func:`read_packaged`.
 
     Raises:
         PackageError: when it is not such a file, or contradicts itself.
     """
-    return read_movie(path).track
+    return read_packaged(path).track
+
+
+def read_packaged(path: Path) -> Movie:
+    """A track of a package and all its samples.
+
+    Args:
+        path: a file of ftyp, moov, sidx and then fragments to the end; or a folder with a file of
+            ftyp and moov, and files of a styp and then fragments, numbered without a gap.
+
+    Raises:
+        PackageError: when it is not so, or contradicts itself.
+    """
+    return read_segments(path) if path.is_dir() else read_movie(path)
 
 
 def read_movie(path: Path, *, indexed: bool = True) -> Movie:
@@ -119,42 +129,114 @@ def read_movie(path: Path, *, indexed: bool = True) -> Movie:
         with path.open("rb") as file:
             return _read(file, indexed)
     except (Damaged, OSError) as error:
-        raise PackageError(
-            "A track file is not what its headers say",
-            where=str(path),
-            why=str(error),
-            hint="Package again; if it happens again, the input file is damaged: encode it anew",
-        ) from error
+        raise _not_so(path, error) from error
+
+
+def read_segments(folder: Path) -> Movie:
+    """The track of a folder that holds its initialisation and each of its segments as a file.
+
+    Raises:
+        PackageError: when it is not such a folder, or contradicts itself.
+    """
+    path = folder
+    try:
+        found = sorted(one.name for one in folder.iterdir() if one.name != INITIALISATION)
+        names = tuple(segment_name(number) for number in range(len(found)))
+        if tuple(found) != names or not names:
+            raise Damaged("its segments are not numbered from 1 without a gap")
+        path = folder / INITIALISATION
+        with path.open("rb") as file:
+            head, rest = _head(file, ("ftyp", "moov"))
+            if rest:
+                raise Damaged(f"{rest[0].kind} at byte {rest[0].offset} is no initialisation")
+            header = parse_moov(_load(file, head[1]))
+        reading = _Reading(header)
+        for number, name in enumerate(names):
+            path = folder / name
+            with path.open("rb") as file:
+                (styp,), rest = _head(file, ("styp",))
+                reading.add(file, rest, number, styp.size)
+        return reading.movie(head, None, names)
+    except (Damaged, OSError) as error:
+        raise _not_so(path, error) from error
+
+
+def _not_so(path: Path, error: Exception) -> PackageError:
+    return PackageError(
+        "A track file is not what its headers say",
+        where=str(path),
+        why=str(error),
+        hint="Package again; if it happens again, the input file is damaged: encode it anew",
+    )
 
 
 def _read(file: BinaryIO, indexed: bool) -> Movie:
-    places = list(_places(file))
-    expected = ["ftyp", "moov", "sidx"] if indexed else ["ftyp", "moov"]
-    head, rest = places[: len(expected)], places[len(expected) :]
-    if [place.kind for place in head] != expected:
-        raise Damaged(f"it starts with {' '.join(p.kind for p in head)}, not {' '.join(expected)}")
-    if not rest or len(rest) % 2:
-        raise Damaged("it does not consist of whole fragments")
-    header = _parse_moov(_load(file, head[1]))
-    runs: list[Run] = []
-    fragments: list[Fragment] = []
-    for number, (moof, mdat) in enumerate(zip(rest[::2], rest[1::2], strict=True), 1):
-        if (moof.kind, mdat.kind) != ("moof", "mdat"):
-            raise Damaged(f"{moof.kind} {mdat.kind} at byte {moof.offset}, not moof mdat")
-        name = f"fragment {number}"
-        run = _parse_moof(_load(file, moof, name), header, moof, mdat)
-        if runs and run.decode_start != runs[-1].decode_end:
-            raise Damaged(
-                f"{name} starts at tick {run.decode_start}, "
-                f"the one before it ends at {runs[-1].decode_end}"
-            )
-        runs.append(run)
-        before = fragments[-1].start + fragments[-1].duration if fragments else 0
-        fragments.append(_fragment(run, moof, mdat, header.skip, before, name))
-    if runs[0].decode_start != 0:
-        raise Damaged(f"the first fragment starts at tick {runs[0].decode_start}, not 0")
+    head, rest = _head(file, ("ftyp", "moov", "sidx") if indexed else ("ftyp", "moov"))
+    reading = _Reading(parse_moov(_load(file, head[1])))
+    reading.add(file, rest)
     index = head[2] if indexed else None
-    track = Track(
+    movie = reading.movie(head, index)
+    if index:
+        _check_index(_load(file, index), reading.header, movie.track)
+    return movie
+
+
+def _head(file: BinaryIO, expected: tuple[str, ...]) -> tuple[list[_Place], list[_Place]]:
+    """The boxes that a file starts with, and those behind them."""
+    places = list(_places(file))
+    head, rest = places[: len(expected)], places[len(expected) :]
+    if [place.kind for place in head] != list(expected):
+        raise Damaged(f"it starts with {' '.join(p.kind for p in head)}, not {' '.join(expected)}")
+    return head, rest
+
+
+class _Reading:
+    """Fragments as they are read, each held against the one before it."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self._runs: list[Run] = []
+        self._fragments: list[Fragment] = []
+
+    def add(self, file: BinaryIO, places: list[_Place], number: int = 0, lead: int = 0) -> None:
+        """Adds the fragments of a file, whose number is given with the bytes before the first."""
+        if not places or len(places) % 2:
+            raise Damaged("it does not consist of whole fragments")
+        runs, fragments = self._runs, self._fragments
+        for moof, mdat in zip(places[::2], places[1::2], strict=True):
+            if (moof.kind, mdat.kind) != ("moof", "mdat"):
+                raise Damaged(f"{moof.kind} {mdat.kind} at byte {moof.offset}, not moof mdat")
+            name = f"fragment {len(runs) + 1}"
+            run = _parse_moof(_load(file, moof, name), self.header, moof, mdat)
+            if runs and run.decode_start != runs[-1].decode_end:
+                raise Damaged(
+                    f"{name} starts at tick {run.decode_start}, "
+                    f"the one before it ends at {runs[-1].decode_end}"
+                )
+            runs.append(run)
+            before = fragments[-1].start + fragments[-1].duration if fragments else 0
+            found = _fragment(run, moof, mdat, self.header.skip, before, name)
+            fragments.append(replace(found, file=number, lead=lead))
+            lead = 0
+
+    def movie(self, head: list[_Place], index: _Place | None, files: tuple[str, ...] = ()) -> Movie:
+        """What was read."""
+        runs, header = self._runs, self.header
+        if runs[0].decode_start != 0:
+            raise Damaged(f"the first fragment starts at tick {runs[0].decode_start}, not 0")
+        moov = head[1]
+        track = _track(header, moov.offset + moov.size, index, self._fragments, files)
+        return Movie(track, header.track_id, moov.offset, tuple(runs))
+
+
+def _track(
+    header: Header,
+    header_size: int,
+    index: _Place | None,
+    fragments: list[Fragment],
+    files: tuple[str, ...],
+) -> Track:
+    return Track(
         kind=header.kind,
         timescale=header.timescale,
         codec_string=header.entry.codec_string,
@@ -164,14 +246,13 @@ def _read(file: BinaryIO, indexed: bool) -> Movie:
         sample_rate=header.entry.sample_rate,
         channels=header.entry.channels,
         skip=header.skip,
-        header_size=head[1].offset + head[1].size,
+        header_size=header_size,
         index_offset=index.offset if index else 0,
         index_size=index.size if index else 0,
         fragments=tuple(fragments),
+        files=files,
+        protected=header.entry.protected,
     )
-    if index:
-        _check_index(_load(file, index), header, track)
-    return Movie(track, header.track_id, head[1].offset, tuple(runs))
 
 
 def _places(file: BinaryIO) -> Iterator[_Place]:
@@ -201,87 +282,7 @@ def _load(file: BinaryIO, place: _Place, name: str = "") -> Box:
     return Box(place.kind, payload, f"{name}/{place.kind}" if name else place.kind)
 
 
-def _parse_moov(moov: Box) -> _Header:
-    boxes = children(moov.payload, moov.path)
-    trak_box = only(boxes, "trak", moov.path)
-    trak = children(trak_box.payload, trak_box.path)
-    mdia_box = only(trak, "mdia", trak_box.path)
-    mdia = children(mdia_box.payload, mdia_box.path)
-
-    tkhd = only(trak, "tkhd", trak_box.path)
-    cursor = Cursor(tkhd.payload, tkhd.path)
-    version, _ = cursor.full_box()
-    cursor.take(16 if version else 8)
-    track_id = cursor.u32()
-
-    mdhd = only(mdia, "mdhd", mdia_box.path)
-    cursor = Cursor(mdhd.payload, mdhd.path)
-    version, _ = cursor.full_box()
-    cursor.take(16 if version else 8)
-    timescale = cursor.u32()
-    cursor.sized(version)
-    packed = cursor.u16()
-    if timescale == 0:
-        raise Damaged(f"{mdhd.path} has a timescale of 0")
-
-    hdlr = only(mdia, "hdlr", mdia_box.path)
-    cursor = Cursor(hdlr.payload, hdlr.path)
-    cursor.full_box()
-    cursor.u32()
-    handler = four(cursor.take(4))
-    if handler not in _HANDLERS:
-        raise Damaged(f"{hdlr.path} is {handler}: neither video nor audio")
-
-    minf = only(mdia, "minf", mdia_box.path)
-    stbl = only(children(minf.payload, minf.path), "stbl", minf.path)
-    stsd = only(children(stbl.payload, stbl.path), "stsd", stbl.path)
-
-    mvex = only(boxes, "mvex", moov.path)
-    trex = only(children(mvex.payload, mvex.path), "trex", mvex.path)
-    cursor = Cursor(trex.payload, trex.path)
-    cursor.full_box()
-    if cursor.u32() != track_id:
-        raise Damaged(f"{trex.path} is for another track")
-    cursor.u32()
-    duration, size, flags = cursor.u32(), cursor.u32(), cursor.u32()
-    cursor.end()
-
-    return _Header(
-        kind=_HANDLERS[handler],
-        track_id=track_id,
-        timescale=timescale,
-        language="".join(chr((packed >> shift & 0x1F) + 0x60) for shift in (10, 5, 0)),
-        skip=_parse_edits(at_most_one(trak, "edts", trak_box.path)),
-        entry=parse_sample_entry(stsd, handler),
-        default_duration=duration,
-        default_size=size,
-        default_flags=flags,
-    )
-
-
-def _parse_edits(edts: Box | None) -> int:
-    """The ticks of media that the edit list leaves out at the start.
-
-    CMAF allows a single edit that offsets the media; anything else would be lost on players.
-    """
-    if edts is None:
-        return 0
-    elst = only(children(edts.payload, edts.path), "elst", edts.path)
-    cursor = Cursor(elst.payload, elst.path)
-    version, _ = cursor.full_box()
-    count = cursor.u32()
-    if count != 1:
-        raise Damaged(f"its {count} edits delay or cut the track, which players do not follow")
-    cursor.sized(version)
-    media_time = cursor.i64() if version else cursor.i32()
-    rate = cursor.u32()
-    cursor.end()
-    if media_time < 0 or rate != 0x10000:
-        raise Damaged("its edit delays or stretches the track, which players do not follow")
-    return media_time
-
-
-def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
+def _parse_moof(box: Box, header: Header, moof: _Place, mdat: _Place) -> Run:
     traf_box = only(children(box.payload, box.path), "traf", box.path)
     traf = children(traf_box.payload, traf_box.path)
 
@@ -336,7 +337,8 @@ def _parse_moof(box: Box, header: _Header, moof: _Place, mdat: _Place) -> Run:
         raise Damaged(f"{trun.path} has samples without duration or bytes")
     if data != mdat.offset + mdat.header or sum(sizes) != mdat.size - mdat.header:
         raise Damaged(f"{trun.path} and its mdat disagree about where the samples lie")
-    return Run(decode_start, durations, sizes, offsets, tuple(sync), data)
+    clear = clear_group(traf, count)
+    return Run(decode_start, durations, sizes, offsets, tuple(sync), data, clear)
 
 
 def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, before: int, name: str) -> Fragment:
@@ -357,10 +359,11 @@ def _fragment(run: Run, moof: _Place, mdat: _Place, skip: int, before: int, name
         duration=end - start,
         samples=len(run.sizes),
         independent=run.sync[0],
+        clear=run.clear,
     )
 
 
-def _check_index(box: Box, header: _Header, track: Track) -> None:
+def _check_index(box: Box, header: Header, track: Track) -> None:
     """Holds the segment index against the fragments it points to."""
     cursor = Cursor(box.payload, box.path)
     version, _ = cursor.full_box()

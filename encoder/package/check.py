@@ -11,15 +11,17 @@ from fractions import Fraction
 from itertools import accumulate
 
 from encoder.errors import PackageError
-from encoder.media.package import Track
+from encoder.media.package import BYTE_RANGES, Layout, Track
 from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.package.boxes import Movie
+from encoder.package.dense import DENSE_ID
+from encoder.package.segments import files_start
 
 # More would not help anybody to find the cause.
 _MOST_NAMED = 8
 
 
-def check_set(renditions: RenditionSet) -> None:
+def check_set(renditions: RenditionSet, layout: Layout = BYTE_RANGES) -> None:
     """Makes sure that the set can be a package at all: some video, ids usable as file names.
 
     Raises:
@@ -32,6 +34,10 @@ def check_set(renditions: RenditionSet) -> None:
             hint="Encode at least one rung",
         )
     seen: set[str] = set()
+    # What lies beside the tracks in their folder.
+    taken = {"iframes"} if layout.segments == "files" else set[str]()
+    if renditions.pictures.dense is not None:
+        taken.add(DENSE_ID)
     every: list[Rendition | AudioRendition] = [*renditions.video, *renditions.audio]
     for one in every:
         if not one.id or one.id.startswith(".") or "/" in one.id or not one.id.isprintable():
@@ -40,6 +46,13 @@ def check_set(renditions: RenditionSet) -> None:
                 where=one.id,
                 why="ids name the files of the package",
                 hint="Use letters, digits, hyphens",
+            )
+        if one.id in taken:
+            raise PackageError(
+                "A rendition's id is the name of something else in the package",
+                where=one.id,
+                why="ids name files, or the folders of segments",
+                hint="Give it another id",
             )
         if one.id in seen:
             raise PackageError(
@@ -93,11 +106,13 @@ def check_video(rendition: Rendition, movie: Movie, renditions: RenditionSet) ->
         if not fragment.independent
     ]
     if broken:
-        raise _bad(rendition, f"it cannot be started at {_frames(broken)}, which no IDR frame is")
+        raise _bad(
+            rendition, f"it cannot be started at {named_frames(broken)}, which no IDR frame is"
+        )
     missing = sorted(set(rendition.keyframes).difference(starts))
     extra = sorted(set(starts).difference(rendition.keyframes))
-    faults = [f"no IDR frame is at {_frames(missing)}"] if missing else []
-    faults += [f"an IDR frame is at {_frames(extra)}, where none belongs"] if extra else []
+    faults = [f"no IDR frame is at {named_frames(missing)}"] if missing else []
+    faults += [f"an IDR frame is at {named_frames(extra)}, where none belongs"] if extra else []
     if faults:
         raise _bad(rendition, "; ".join(faults))
 
@@ -143,8 +158,24 @@ def check_aligned(renditions: Sequence[Rendition], tracks: Sequence[Track]) -> N
             apart = sorted(set(frames) ^ set(reference))
             raise _bad(
                 rendition,
-                f"its boundaries differ from those of {renditions[0].id} at {_frames(apart)}",
+                f"its boundaries differ from those of {renditions[0].id} at {named_frames(apart)}",
             )
+
+
+def check_segments(renditions: Sequence[Rendition], tracks: Sequence[Track]) -> None:
+    """Makes sure that all renditions are divided into files at the same fragments.
+
+    Args:
+        renditions: of one set.
+        tracks: theirs, in the same order.
+
+    Raises:
+        PackageError: when a file is missing, or of another package.
+    """
+    reference = files_start(tracks[0].fragments)
+    for rendition, track in zip(renditions, tracks, strict=True):
+        if files_start(track.fragments) != reference:
+            raise _bad(rendition, f"its files are not those of {renditions[0].id}")
 
 
 def check_audio(rendition: AudioRendition, movie: Movie, end: Fraction) -> None:
@@ -184,7 +215,8 @@ def fragment_frames(track: Track) -> tuple[int, ...]:
     return tuple(accumulate(counts[:-1], initial=0))
 
 
-def _frames(frames: Sequence[int]) -> str:
+def named_frames(frames: Sequence[int]) -> str:
+    """The first few of some frames, in words."""
     named = ", ".join(str(frame) for frame in frames[:_MOST_NAMED])
     more = len(frames) - _MOST_NAMED
     return f"frame{'s' if len(frames) > 1 else ''} {named}" + (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 from encoder.media.package import PackagedTrack, Segment, Track
@@ -29,12 +30,14 @@ _DASH_ROLES = frozenset(
 class VideoEntry:
     """A rung in the package.
 
-    ``score`` is its mean VMAF where it is known. ``iframes`` are the byte ranges that show a single
-    picture: the header of a fragment and its first sample, lasting as long as the fragment.
+    ``place`` is its file or the folder of its files, relative to the package. ``score`` is its mean
+    VMAF where it is known. ``iframes`` are the byte ranges that show a single picture: the header
+    of a fragment and its first sample, lasting as long as the fragment.
     """
 
     rendition: Rendition
     track: Track
+    place: Path
     segments: tuple[Segment, ...]
     packaged: PackagedTrack
     score: float | None
@@ -43,10 +46,11 @@ class VideoEntry:
 
 @dataclass(frozen=True, slots=True)
 class AudioEntry:
-    """An audio track in the package."""
+    """An audio track in the package; ``place`` as a rung's."""
 
     rendition: AudioRendition
     track: Track
+    place: Path
     segments: tuple[Segment, ...]
     packaged: PackagedTrack
 
@@ -76,9 +80,12 @@ class AudioContent:
         """The entry that speaks for all: the one of fewest channels."""
         return self.layouts[0]
 
-    def with_channels(self, channels: int) -> AudioEntry:
-        """The layout of that many channels, or else the one of fewest."""
-        return next((e for e in self.layouts if e.track.channels == channels), self.first)
+    def alike(self, codec: str, channels: int) -> AudioEntry:
+        """The layout of that codec and so many channels, or else the one of that codec and fewest,
+        or else the one of fewest."""
+        same = [e for e in self.layouts if e.track.codec_string == codec]
+        exact = [e for e in same if e.track.channels == channels]
+        return (exact or same or [self.first])[0]
 
 
 def contents(audio: Sequence[AudioEntry]) -> tuple[AudioContent, ...]:
@@ -90,7 +97,7 @@ def contents(audio: Sequence[AudioEntry]) -> tuple[AudioContent, ...]:
     found: dict[object, list[AudioEntry]] = {}
     for entry in audio:
         found.setdefault(_content_key(entry, found), []).append(entry)
-    groups = [tuple(sorted(group, key=_channels)) for group in found.values()]
+    groups = [tuple(sorted(group, key=_layout)) for group in found.values()]
     # The default comes first; without one it is the first that comes.
     groups.sort(key=lambda group: not any(entry.rendition.default for entry in group))
     result: list[AudioContent] = []
@@ -108,13 +115,25 @@ def _channels(entry: AudioEntry) -> int:
     return entry.track.channels
 
 
+def _layout(entry: AudioEntry) -> tuple[bool, int]:
+    """AAC first, which plays everywhere, then by channels."""
+    return not entry.track.codec_string.startswith("mp4a"), entry.track.channels
+
+
+def in_hls(track: Track) -> bool:
+    """Whether HLS may have it: Apple's devices take no Opus there (authoring specification 2.1)."""
+    return track.codec_string != "Opus"
+
+
 def _content_key(entry: AudioEntry, found: Mapping[object, Sequence[AudioEntry]]) -> object:
     if entry.rendition.source is not None:
         return entry.rendition.source
     number = 0
+    kind = (_channels(entry), entry.track.codec_string)
     while True:
         key = (entry.rendition.language, entry.roles, number)
-        if all(_channels(other) != _channels(entry) for other in found.get(key, ())):
+        others = found.get(key, ())
+        if all((_channels(one), one.track.codec_string) != kind for one in others):
             return key
         number += 1
 

@@ -7,8 +7,12 @@ from fractions import Fraction
 
 from encoder.media.frames import seconds_text
 from encoder.media.package import Segment, Track
+from encoder.package.boxes import INITIALISATION
 from encoder.package.entries import AudioContent, AudioEntry, VideoEntry, characteristics, url
+from encoder.package.images import ImageEntry, image_stream
+from encoder.package.protect_manifest import key_lines, session_keys
 from encoder.package.segments import average_bitrate, peak_bitrate, target_duration
+from encoder.package.text import GROUP, TextEntry, text_attributes
 
 # EXT-X-MAP in a playlist that is not of I-frames alone needs 6; nothing here needs more.
 _VERSION = 6
@@ -24,7 +28,7 @@ def media_playlist(track: Track, segments: Sequence[Segment], target: int, media
         track: where its initialisation lies.
         segments: its byte ranges.
         target: the target duration, in seconds.
-        media: the URL of its file, relative to the playlist.
+        media: the URL of its file or of the folder of its files, relative to the playlist.
     """
     return _playlist(track, segments, target, media, "#EXT-X-INDEPENDENT-SEGMENTS")
 
@@ -35,13 +39,17 @@ def iframe_playlist(track: Track, iframes: Sequence[Segment], media: str) -> str
     Args:
         track: where its initialisation lies.
         iframes: each with the bytes up to the end of its picture (authoring specification 6.10).
-        media: the URL of its file, relative to the playlist.
+        media: as for :func:`media_playlist`.
     """
     target = target_duration(iframes, track.timescale)
     return _playlist(track, iframes, target, media, "#EXT-X-I-FRAMES-ONLY")
 
 
 def _playlist(track: Track, segments: Sequence[Segment], target: int, media: str, kind: str) -> str:
+    single = not track.files
+    header = f'"{media}",BYTERANGE="{track.header_size}@0"'
+    if not single:
+        header = f'"{media}/{url(INITIALISATION)}"'
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{_VERSION}",
@@ -49,19 +57,24 @@ def _playlist(track: Track, segments: Sequence[Segment], target: int, media: str
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         kind,
-        f'#EXT-X-MAP:URI="{media}",BYTERANGE="{track.header_size}@0"',
+        f"#EXT-X-MAP:URI={header}",
     ]
+    # Behind the initialisation, which is never encrypted, and what is clear of the segments.
+    keys = key_lines(track)
     for segment in segments:
-        lines += [
-            f"#EXTINF:{_extinf(segment, track.timescale)},",
-            f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}",
-            media,
-        ]
+        if not segment.clear:
+            lines += keys
+            keys = []
+        lines.append(f"#EXTINF:{extinf(segment, track.timescale)},")
+        # A segment that is the whole of its file starts with the file.
+        if single or segment.offset:
+            lines.append(f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}")
+        lines.append(media if single else f"{media}/{url(track.files[segment.file])}")
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 
-def _extinf(segment: Segment, timescale: int) -> str:
+def extinf(segment: Segment, timescale: int) -> str:
     """A duration to the microsecond, rounded so that the sum of all never drifts."""
 
     def microseconds(tick: int) -> int:
@@ -71,44 +84,73 @@ def _extinf(segment: Segment, timescale: int) -> str:
     return seconds_text(Fraction(end - microseconds(segment.start), 1_000_000))
 
 
-def multivariant_playlist(video: Sequence[VideoEntry], audio: Sequence[AudioContent]) -> str:
+def multivariant_playlist(
+    video: Sequence[VideoEntry],
+    audio: Sequence[AudioContent],
+    images: ImageEntry | None = None,
+    text: Sequence[TextEntry] = (),
+    dense: VideoEntry | None = None,
+) -> str:
     """The playlist of all variants.
 
-    Every rung is a variant with each audio group; there is one group a channel layout, so that all
-    of a group's tracks decode alike. A content that lacks a group's layout is in it with the one
-    it has, because groups must have the same members.
+    Every rung is a variant with each audio group; there is one group a codec and channel layout, so
+    that all of a group's tracks decode alike. A content that lacks a group's layout is in it with
+    the one it has, because groups must have the same members.
 
     Args:
         video: the rungs; SCORE is written when all have a score.
         audio: what there is to hear; may be empty.
+        images: the thumbnails.
+        text: what there is to read, one group for all variants; may be empty.
+        dense: a track of I-frames alone; it is no variant.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     groups = _groups(audio)
+    heard = [entry.track for _, members in groups for _, entry in members]
+    seen = [entry.track for entry in (*_ordered(video), *([dense] if dense else []))]
+    lines += session_keys([*seen, *heard])
     for name, members in groups:
         lines.append("")
         for content, entry in members:
             lines.append(f"#EXT-X-MEDIA:{_media(name, content, entry)}")
+    if text:
+        lines.append("")
+        shown = next((entry for entry in text if entry.rendition.default), None)
+        lines += [f"#EXT-X-MEDIA:{_text_media(entry, shown)}" for entry in text]
     scored = all(entry.score is not None for entry in video)
     ordered = _ordered(video)
     for name, members in groups or [("", [])]:
         lines.append("")
         for rung in ordered:
             sound = [entry for _, entry in members]
-            lines.append(f"#EXT-X-STREAM-INF:{_stream(rung, name, sound, scored)}")
+            lines.append(f"#EXT-X-STREAM-INF:{_stream(rung, name, sound, text, scored)}")
             lines.append(url("video", f"{rung.rendition.id}.m3u8"))
-    if scrubbed := [rung for rung in ordered if rung.iframes]:
+    if scrubbed := [one for one in (dense, *ordered) if one is not None and one.iframes]:
         lines.append("")
         lines += [f"#EXT-X-I-FRAME-STREAM-INF:{_iframes(rung)}" for rung in scrubbed]
+    if images is not None:
+        lines += ["", image_stream(images)]
     return "\n".join(lines) + "\n"
 
 
 def _groups(
     audio: Sequence[AudioContent],
 ) -> list[tuple[str, list[tuple[AudioContent, AudioEntry]]]]:
-    layouts = sorted({entry.track.channels for content in audio for entry in content.layouts})
+    entries = [entry.track for content in audio for entry in content.layouts]
+    kinds = {(track.codec_string, track.channels) for track in entries}
+    # Stereo in a codec that has surround is there for its group alone.
+    most = {codec: max(n for c, n in kinds if c == codec) for codec, _ in kinds}
+    shown = sorted(
+        (not codec.startswith("mp4a"), channels, codec)
+        for codec, channels in kinds
+        if codec.startswith("mp4a") or channels == most[codec]
+    )
     return [
-        (f"audio-{channels}ch", [(content, content.with_channels(channels)) for content in audio])
-        for channels in layouts
+        (
+            f"audio-{channels}ch" + (f"-{codec}" if other else ""),
+            [(content, content.alike(codec, channels)) for content in audio],
+        )
+        for other, channels, codec in shown
     ]
 
 
@@ -130,11 +172,25 @@ def _media(group: str, content: AudioContent, entry: AudioEntry) -> str:
     return _joined(attributes)
 
 
-def _stream(rung: VideoEntry, group: str, sound: Sequence[AudioEntry], scored: bool) -> str:
+def _text_media(entry: TextEntry, shown: TextEntry | None) -> str:
+    plain = ("TYPE", "DEFAULT", "AUTOSELECT", "FORCED")
+    attributes = text_attributes(entry, shown)
+    return _joined({k: v if k in plain else _quoted(v) for k, v in attributes.items()})
+
+
+def _stream(
+    rung: VideoEntry,
+    group: str,
+    sound: Sequence[AudioEntry],
+    text: Sequence[TextEntry],
+    scored: bool,
+) -> str:
     """The attributes of a variant: its bitrates are those of the worst playable combination."""
     packaged = rung.packaged
-    peak = packaged.peak_bitrate + max((e.packaged.peak_bitrate for e in sound), default=0)
-    average = packaged.average_bitrate + max((e.packaged.average_bitrate for e in sound), default=0)
+    peak, average = packaged.peak_bitrate, packaged.average_bitrate
+    for others in ([e.packaged for e in sound], [e.packaged for e in text]):
+        peak += max((one.peak_bitrate for one in others), default=0)
+        average += max((one.average_bitrate for one in others), default=0)
     codecs = dict.fromkeys([packaged.codec_string, *(e.packaged.codec_string for e in sound)])
     attributes = {
         "BANDWIDTH": str(peak),
@@ -150,6 +206,8 @@ def _stream(rung: VideoEntry, group: str, sound: Sequence[AudioEntry], scored: b
     }
     if group:
         attributes["AUDIO"] = _quoted(group)
+    if text:
+        attributes["SUBTITLES"] = _quoted(GROUP)
     attributes["CLOSED-CAPTIONS"] = "NONE"
     return _joined(attributes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from math import ceil
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Package, Track
+from encoder.media.package import BYTE_RANGES, Layout, Package, Track
+from encoder.media.protection import WHOLE, Protection
 from encoder.media.renditions import RenditionSet
+from encoder.package.av1_tiles import Range, tile_ranges
 from encoder.package.boxes import Movie, read_movie
 from encoder.package.check import (
     check_aligned,
@@ -23,10 +26,21 @@ from encoder.package.check import (
     check_video,
     fragment_frames,
 )
-from encoder.package.cmaf import write_track
+from encoder.package.cmaf import write_segments, write_track
+from encoder.package.dense import DENSE_ID, check_dense, until
+from encoder.package.images import copy_pictures
+from encoder.package.layout import track_place
 from encoder.package.manifests import video_segments, write_manifests, writing
+from encoder.package.protect import Sealed, check_protection, seal
 from encoder.package.rewrap import rewrap_audio, rewrap_video
-from encoder.package.segments import fragment_times, nearest_samples, segment_boundaries
+from encoder.package.segments import (
+    fragment_times,
+    nearest_fragments,
+    nearest_samples,
+    segment_boundaries,
+)
+from encoder.package.text import write_whole
+from encoder.package.whole import encrypt_whole
 
 # Groups of pictures of short shots are joined to fragments of about this long, in seconds, because
 # a fragment is what DASH players ask for: hundredths of a second are not worth a request, and
@@ -41,12 +55,15 @@ def package(
     into: Path,
     *,
     segment_seconds: Fraction = Fraction(6),
+    layout: Layout = BYTE_RANGES,
     scores: Mapping[str, float] | None = None,
+    protection: Protection | None = None,
 ) -> Package:
     """Makes the package of a set of renditions.
 
-    The folder gets ``master.m3u8``, ``manifest.mpd``, and in ``video`` and ``audio`` one MP4 file
-    and one media playlist for every rendition, named by its id.
+    The folder gets ``master.m3u8``, ``manifest.mpd``, and in ``video`` and ``audio`` one MP4 file,
+    or a folder of segments, and one media playlist for every rendition, named by its id; in
+    ``text`` a WebVTT file, and segments of it in a folder of their own.
 
     Args:
         ffmpeg: the program that rewraps.
@@ -54,17 +71,27 @@ def package(
         into: an existing, empty folder; left as it is when this fails, for its maker to remove.
         segment_seconds: how long HLS segments should be; they never are longer, except by the
             rounding to frames, or where a single group of pictures is.
+        layout: how tracks lie in the package.
         scores: the mean VMAF of every rendition by its id, for HLS's SCORE; none without.
+        protection: how video and audio are encrypted; subtitles and pictures never are.
 
     Raises:
         PackageError: when the renditions are not what they should be: frames missing, boundaries
             that differ, audio that ends too early, damaged files.
-        MachineError: when FFmpeg cannot be run, or the folder cannot be written to.
+        MachineError: when FFmpeg cannot be run, the folder cannot be written to, or what encrypts
+            is not installed.
     """
-    check_set(renditions)
+    if protection is not None:
+        check_protection(protection)
+    whole = protection is not None and protection.scheme == WHOLE
+    sealing = None if whole else protection
+    if whole:
+        renditions = _heard_in_hls(renditions)
+    check_set(renditions, layout)
     check_scores(renditions, scores)
     with writing(into):
         _start(into)
+        copy_pictures(renditions.pictures, into, layout)
         with tempfile.TemporaryDirectory(prefix=".rewrapped-", dir=into) as name:
             work = Path(name)
             tracks: list[Track] = []
@@ -75,17 +102,60 @@ def package(
                 check_video(rung, movie, renditions)
                 tracks.append(movie.track)
                 check_aligned(renditions.video, tracks)
-                times, frames = _fragments(tracks[0], renditions, segment_seconds)
-                write_track(source, movie, _track_file(into, "video", rung.id), frames)
+                cut = _fragments(tracks[0], renditions, segment_seconds)
+                parts = cut.frames, cut.segments
+                tiles = _tiles(ffmpeg, source, movie, work) if sealing else []
+                sealed = _seal(source, movie, rung.path, sealing, cut, parts, tiles)
+                _write(source, movie, into, layout, rung.id, parts, sealed=sealed)
+            if (dense := renditions.pictures.dense) is not None:
+                source = work / "dense.mp4"
+                rewrap_video(ffmpeg, dense.path, source, renditions.frame_rate)
+                movie = _rewrapped(source, dense.path)
+                check_dense(dense, movie, renditions.frame_rate)
+                movie = until(movie, ceil(cut.times[-1] * movie.track.timescale))
+                parts = _dense_fragments(movie, cut)
+                sealed = _seal(source, movie, dense.path, sealing, cut, parts)
+                _write(source, movie, into, layout, DENSE_ID, parts, sealed=sealed)
             for sound in renditions.audio:
                 source = work / "audio.mp4"
                 rewrap_audio(ffmpeg, sound.path, source, sound.language)
                 movie = _rewrapped(source, sound.path)
-                check_audio(sound, movie, times[-1])
-                samples = _audio_fragments(movie, times)
-                end = ceil(times[-1] * movie.track.timescale)
-                write_track(source, movie, _track_file(into, "audio", sound.id), samples, end)
-    return write_manifests(renditions, into, segment_seconds=segment_seconds, scores=scores)
+                check_audio(sound, movie, cut.times[-1])
+                end = ceil(cut.times[-1] * movie.track.timescale)
+                parts = _audio_fragments(movie, cut)
+                sealed = _seal(source, movie, sound.path, sealing, cut, parts)
+                _write(source, movie, into, layout, sound.id, parts, end, sealed)
+            for words in renditions.text:
+                write_whole(words, into, layout)
+    made = write_manifests(
+        renditions,
+        into,
+        segment_seconds=segment_seconds,
+        layout=layout,
+        scores=scores,
+        protection=protection,
+    )
+    if protection is None or not whole:
+        return made
+    with writing(into):
+        return encrypt_whole(made, layout, protection)
+
+
+def _heard_in_hls(renditions: RenditionSet) -> RenditionSet:
+    """Without what HLS does not take, and what could not be decrypted alone."""
+    audio = tuple(one for one in renditions.audio if one.codec != "opus")
+    pictures = replace(renditions.pictures, dense=None)
+    return replace(renditions, audio=audio, pictures=pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where the video's fragments start, in seconds and in frames, each with the end; and which of
+    them start a segment, with their number."""
+
+    times: tuple[Fraction, ...]
+    frames: tuple[int, ...]
+    segments: tuple[int, ...]
 
 
 def _start(into: Path) -> None:
@@ -98,16 +168,63 @@ def _start(into: Path) -> None:
         )
 
 
-def _track_file(into: Path, kind: str, identifier: str) -> Path:
-    path = into / kind / f"{identifier}.mp4"
-    path.parent.mkdir(exist_ok=True)
-    return path
+def _write(
+    source: Path,
+    movie: Movie,
+    into: Path,
+    layout: Layout,
+    identifier: str,
+    cut: tuple[tuple[int, ...], tuple[int, ...]],
+    end: int | None = None,
+    sealed: Sealed | None = None,
+) -> None:
+    """Writes a track where it belongs: the samples that start its fragments, and the fragments
+    that start its segments, are given."""
+    starts, segments = cut
+    kind = movie.track.kind
+    place = into / track_place(layout, kind, identifier)
+    place.parent.mkdir(exist_ok=True)
+    if layout.segments == "files":
+        digest = write_segments(source, movie, place, starts, segments, end, sealed)
+    else:
+        digest = write_track(source, movie, place, starts, end, sealed)
+    if layout.names == "hash":
+        place.rename(into / track_place(layout, kind, identifier, digest))
 
 
-def _fragments(
-    track: Track, renditions: RenditionSet, segment_seconds: Fraction
-) -> tuple[tuple[Fraction, ...], tuple[int, ...]]:
-    """Where the video's fragments start: times in seconds and frames, both with their end.
+def _seal(
+    source: Path,
+    movie: Movie,
+    original: Path,
+    protection: Protection | None,
+    cut: _Cut,
+    parts: tuple[tuple[int, ...], tuple[int, ...]],
+    tiles: Sequence[tuple[Range, ...]] = (),
+) -> Sealed | None:
+    """Encrypts a track behind the segments that stay clear: those that start within the lead."""
+    if protection is None:
+        return None
+    starts, segments = parts
+    lead = protection.clear_lead
+    number = sum(cut.times[one] < lead for one in cut.segments[:-1]) if lead else 0
+    if number >= len(cut.segments) - 1:
+        raise PackageError(
+            "The clear lead leaves nothing to encrypt",
+            where=str(original),
+            why=f"{number} segments start within {float(lead):g} s, which is all of them",
+            hint="Give a shorter --clear-lead, or shorter segments",
+        )
+    clear = starts[segments[min(number, len(segments) - 1)]]
+    return seal(source, movie, original, protection, clear, tiles)
+
+
+def _tiles(ffmpeg: Ffmpeg, source: Path, movie: Movie, work: Path) -> list[tuple[Range, ...]]:
+    av1 = movie.track.codec_string.startswith("av01.")
+    return tile_ranges(ffmpeg, source, work) if av1 else []
+
+
+def _fragments(track: Track, renditions: RenditionSet, segment_seconds: Fraction) -> _Cut:
+    """Where the video is cut.
 
     Args:
         track: with a fragment for every group of pictures.
@@ -117,22 +234,26 @@ def _fragments(
     times = fragment_times(track)
     frames = (*fragment_frames(track), track.samples)
     chosen = [0]
+    starts = [0]
     for first, stop in pairwise(video_segments(track, renditions, segment_seconds)):
         inside = times[first : stop + 1]
         cuts = segment_boundaries(inside, _FRAGMENT, _FRAGMENT_TOLERANCE)
         chosen += [first + cut for cut in cuts[1:]]
-    return tuple(times[i] for i in chosen), tuple(frames[i] for i in chosen)
+        starts.append(len(chosen) - 1)
+    return _Cut(tuple(times[i] for i in chosen), tuple(frames[i] for i in chosen), tuple(starts))
 
 
-def _audio_fragments(movie: Movie, times: Sequence[Fraction]) -> tuple[int, ...]:
-    """The samples that start the fragments of an audio track, and the one to stop before.
+def _audio_fragments(movie: Movie, cut: _Cut) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The samples that start the fragments of an audio track, and the one to stop before; and the
+    fragments that start its segments, with their number.
 
     They start nearest to the video's; samples that start after the video has ended are left out.
 
     Args:
         movie: the track.
-        times: where the video's fragments start, and where the last one ends.
+        cut: where the video is cut.
     """
+    times = cut.times
     skip, timescale = movie.track.skip, movie.track.timescale
     durations = (length for run in movie.runs for length in run.durations)
     decode = tuple(accumulate(durations, initial=0))
@@ -140,7 +261,17 @@ def _audio_fragments(movie: Movie, times: Sequence[Fraction]) -> tuple[int, ...]
     nearest = nearest_samples(decode, skip, timescale, times[1:-1])
     # Every fragment presents something: the first more than what the edit list leaves out.
     inner = {sample for sample in nearest if decode[sample] > skip and sample < end}
-    return (0, *sorted(inner), end)
+    samples = (0, *sorted(inner), end)
+    starts = [max(0, decode[sample] - skip) for sample in samples]
+    return samples, nearest_fragments(starts, timescale, [times[i] for i in cut.segments])
+
+
+def _dense_fragments(movie: Movie, cut: _Cut) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The pictures that start fragments, which is all, and those that start segments."""
+    starts = [run.decode_start for run in movie.runs]
+    ends = [*starts, ceil(cut.times[-1] * movie.track.timescale)]
+    times = [cut.times[i] for i in cut.segments]
+    return tuple(range(len(ends))), nearest_fragments(ends, movie.track.timescale, times)
 
 
 def _rewrapped(source: Path, original: Path) -> Movie:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from encoder.errors import PackageError
+from encoder.ffmpeg.graph import FORMAT_WHITELIST
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, run
 from encoder.media.languages import iso_639_2
@@ -18,6 +20,9 @@ _AUDIO_FRAGMENT_MICROSECONDS = 10_000_000
 # The edit list, which takes out the delay of B-frames and of the audio encoder, is known once the
 # first packets have been seen. CMAF allows negative composition offsets for the former instead
 # (FFmpeg's movflag cmaf), but FFmpeg itself, and with it many a player, presents those late.
+# Anybody's file: only formats that are one file, and its times as the container has them.
+_AS_IT_IS = ("-format_whitelist", FORMAT_WHITELIST, "-copyts")
+
 _MOVFLAGS = "+delay_moov+default_base_moof+skip_trailer"
 
 
@@ -36,7 +41,20 @@ def rewrap_video(ffmpeg: Ffmpeg, source: Path, target: Path, frame_rate: Fractio
     """
     options = ["-video_track_timescale", str(video_timescale(frame_rate))]
     options += ["-movflags", f"{_MOVFLAGS}+frag_keyframe"]
-    _rewrap(ffmpeg, source, target, "v", options)
+    _rewrap(ffmpeg, source, target, "0:v:0", "v", options)
+
+
+def rewrap_marked(ffmpeg: Ffmpeg, source: Path, target: Path) -> None:
+    """Rewraps the video of a fragmented file as FFmpeg encrypts it, under a key of zeros: for what
+    its ``senc`` boxes say of the samples alone.
+
+    Raises:
+        PackageError: when FFmpeg cannot.
+    """
+    nothing = bytes(16).hex()
+    options = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", nothing]
+    options += ["-encryption_kid", nothing, "-movflags", f"{_MOVFLAGS}+frag_keyframe"]
+    _rewrap(ffmpeg, source, target, "0:v:0", "v", options)
 
 
 def rewrap_audio(ffmpeg: Ffmpeg, source: Path, target: Path, language: str) -> None:
@@ -50,12 +68,82 @@ def rewrap_audio(ffmpeg: Ffmpeg, source: Path, target: Path, language: str) -> N
     """
     options = ["-metadata:s:a:0", f"language={iso_639_2(language)}"]
     options += ["-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS), "-movflags", _MOVFLAGS]
-    _rewrap(ffmpeg, source, target, "a", options)
+    _rewrap(ffmpeg, source, target, "0:a:0", "a", options)
 
 
-def _rewrap(ffmpeg: Ffmpeg, source: Path, target: Path, kind: str, options: list[str]) -> None:
-    arguments = ["-protocol_whitelist", PROTOCOLS, "-i", f"file:{source.absolute()}"]
-    arguments += ["-map", f"0:{kind}:0", "-c", "copy"]
+def retime_video(
+    ffmpeg: Ffmpeg,
+    source: Path,
+    index: int,
+    target: Path,
+    *,
+    codec: str,
+    frame_rate: Fraction,
+    delay: int,
+) -> None:
+    """Copies a video stream of any container into an MP4 file, whose first picture is shown at 0
+    and all of whose pictures are shown exactly at their places.
+
+    Other containers round times to milliseconds or to ticks of 90 kHz.
+
+    Args:
+        ffmpeg: the program.
+        source: the file.
+        index: of the stream.
+        target: the file to make.
+        codec: FFmpeg's name of the coding.
+        frame_rate: every picture is less than half a frame from its place at it.
+        delay: by how many frames decoding is ahead of presentation.
+
+    Raises:
+        PackageError: when FFmpeg cannot.
+    """
+    timescale = video_timescale(frame_rate)
+    frame = int(timescale / frame_rate)
+    options = ["-video_track_timescale", str(timescale)]
+    if codec == "hevc":
+        # Parameter sets in the sample entry, as Apple's devices want them.
+        options += ["-tag:v", "hvc1"]
+    draft = target.with_name(f"{target.name}.draft")
+    _rewrap(ffmpeg, source, draft, f"0:{index}", "v", options, _AS_IT_IS)
+    # Only in ticks that are fine enough can times be said exactly: they are those of the file read.
+    place = f"round((PTS-STARTPTS)/{frame})"
+    times = f"setts=pts={frame}*{place}:dts={frame}*(N-{delay}):duration={frame}"
+    _rewrap(ffmpeg, draft, target, "0:v:0", "v", [*options, "-bsf:v", times])
+    draft.unlink()
+
+
+def shift_audio(ffmpeg: Ffmpeg, source: Path, index: int, target: Path, origin: Fraction) -> None:
+    """Copies an audio stream of any container into an MP4 file in which a time of it is 0.
+
+    What is before that is left out by an edit list.
+
+    Args:
+        ffmpeg: the program.
+        source: the file.
+        index: of the stream.
+        target: the file to make.
+        origin: the time, in seconds.
+
+    Raises:
+        PackageError: when FFmpeg cannot.
+    """
+    shift = f"round({origin.numerator}/{origin.denominator}/TB)"
+    options = ["-bsf:a", f"setts=ts=TS-({shift})"]
+    _rewrap(ffmpeg, source, target, f"0:{index}", "a", options, _AS_IT_IS)
+
+
+def _rewrap(
+    ffmpeg: Ffmpeg,
+    source: Path,
+    target: Path,
+    stream: str,
+    kind: str,
+    options: list[str],
+    reading: Sequence[str] = (),
+) -> None:
+    arguments = ["-protocol_whitelist", PROTOCOLS, *reading, "-i", f"file:{source.absolute()}"]
+    arguments += ["-map", stream, "-c", "copy"]
     # Nothing of the machine or the day in the file: the same input gives the same bytes.
     arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
     arguments += [f"-flags:{kind}", "+bitexact", "-write_tmcd", "0"]

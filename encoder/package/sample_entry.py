@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from encoder.media.protection import Protected
 from encoder.package.cursor import Box, Cursor, Damaged, children, only
+from encoder.package.protect_boxes import parse_protection
 
 _VISUAL_HEADER = 78
 _AUDIO_HEADER = 28
@@ -24,13 +26,17 @@ _AV1_DEFAULTS = "0.110.01.01.01.0"
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """A codec string, and the size or the sound it goes with (0 where it does not apply)."""
+    """A codec string, and the size or the sound it goes with (0 where it does not apply).
+
+    ``protected`` is how samples are encrypted, None where they are clear.
+    """
 
     codec_string: str
     width: int = 0
     height: int = 0
     sample_rate: int = 0
     channels: int = 0
+    protected: Protected | None = None
 
 
 def parse_sample_entry(stsd: Box, handler: str) -> SampleEntry:
@@ -63,9 +69,11 @@ def _visual(entry: Box) -> SampleEntry:
         aspect = Cursor(boxes["pasp"].payload, boxes["pasp"].path)
         if aspect.u32() != aspect.u32():
             raise Damaged(f"{aspect.path} says that pixels are not square")
-    if entry.kind not in ("avc1", "avc3", "av01"):
+    kind, protected = parse_protection(entry.kind, boxes)
+    if kind not in ("avc1", "avc3", "hvc1", "av01", "vp09"):
         raise Damaged(f"{entry.path} is a coding that is not packaged")
-    return SampleEntry(video_codec(entry.kind, boxes, entry), width=width, height=height)
+    codec = video_codec(kind, boxes, entry)
+    return SampleEntry(codec, width=width, height=height, protected=protected)
 
 
 def video_codec(kind: str, boxes: Mapping[str, Box], entry: Box) -> str:
@@ -100,11 +108,16 @@ def _audio(entry: Box) -> SampleEntry:
     channels = head.u16()
     head.take(6)
     sample_rate = head.u32() >> 16
-    if entry.kind != "mp4a":
-        raise Damaged(f"{entry.path} is a coding that is not packaged")
     boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
-    codec, channels = audio_codec(entry.kind, boxes, entry, channels)
-    return SampleEntry(codec, sample_rate=sample_rate, channels=channels)
+    kind, protected = parse_protection(entry.kind, boxes)
+    if kind not in ("mp4a", "ac-3", "ec-3", "Opus"):
+        raise Damaged(f"{entry.path} is a coding that is not packaged")
+    codec, channels = audio_codec(kind, boxes, entry, channels)
+    return SampleEntry(codec, sample_rate=sample_rate, channels=channels, protected=protected)
+
+
+# Full-bandwidth channels of each audio coding mode (ATSC A/52, table 5.8).
+_ACMOD = (2, 1, 2, 3, 3, 4, 4, 5)
 
 
 def audio_codec(kind: str, boxes: Mapping[str, Box], entry: Box, channels: int) -> tuple[str, int]:
@@ -122,6 +135,15 @@ def audio_codec(kind: str, boxes: Mapping[str, Box], entry: Box, channels: int) 
     if kind == "mp4a":
         codec, configuration = _esds(_need(boxes, "esds", entry))
         return codec, _CHANNELS.get(configuration, channels)
+    if kind == "ac-3" and "dac3" in boxes:
+        # ETSI TS 102 366, F.4: fscod 2, bsid 5, bsmod 3, acmod 3, lfeon 1 bits.
+        bits = int.from_bytes(boxes["dac3"].payload[:3].ljust(3, b"\0"), "big")
+        return kind, _ACMOD[bits >> 11 & 7] + (bits >> 10 & 1)
+    if kind == "ec-3" and "dec3" in boxes:
+        # F.6: data_rate 13, num_ind_sub 3, then fscod 2, bsid 5, reserved 1, asvc 1, bsmod 3,
+        # acmod 3, lfeon 1 bits of the first substream.
+        bits = int.from_bytes(boxes["dec3"].payload[:4].ljust(4, b"\0"), "big")
+        return kind, _ACMOD[bits >> 1 & 7] + (bits & 1)
     if kind in ("ac-3", "ec-3", "Opus", "fLaC"):
         return kind, channels
     raise Damaged(f"{entry.path} is a coding that is not known")

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from encoder.media.package import Fragment, Segment, Track
 
+# What a boundary elsewhere than at a preferred place costs, in squares of the target: as much as a
+# segment that is a quarter of the target too short.
+_ELSEWHERE = Fraction(1, 16)
+
 
 def segment_boundaries(
-    times: Sequence[Fraction], target: Fraction, tolerance: Fraction = Fraction(0)
+    times: Sequence[Fraction],
+    target: Fraction,
+    tolerance: Fraction = Fraction(0),
+    preferred: Collection[Fraction] = (),
 ) -> tuple[int, ...]:
     """Which fragments start a segment.
 
     Segments are as near to the target as their fragments allow and never longer, unless a single
     fragment is. The sum of squared distances to the target is the smallest possible, so that a
-    short rest is shared out rather than left at the end.
+    short rest is shared out rather than left at the end; a boundary that is not at a preferred
+    time counts as a segment that is a quarter of the target too short.
 
     Args:
         times: the start of every fragment and, at the end, the end of the last; in seconds.
         target: the duration of a segment, in seconds.
         tolerance: by how much a segment may exceed it.
+        preferred: times at which a segment should rather start than at others; all are alike if
+            there are none.
 
     Returns:
         Indices into ``times``: the first fragment of every segment, and at the end the number of
@@ -36,13 +46,16 @@ def segment_boundaries(
     count = len(times) - 1
     # best[i]: the least cost of what lies before fragment i, and where its last segment starts.
     best: list[tuple[Fraction, int]] = [(Fraction(0), 0)]
+    elsewhere = _ELSEWHERE * target**2 if preferred else Fraction(0)
+    wanted = frozenset(preferred)
     for end in range(1, count + 1):
+        here = Fraction(0) if end == count or times[end] in wanted else elsewhere
         choice: tuple[Fraction, int] | None = None
         for start in range(end - 1, -1, -1):
             duration = times[end] - times[start]
             if duration > target + tolerance and choice is not None:
                 break
-            cost = best[start][0] + (duration - target) ** 2
+            cost = best[start][0] + (duration - target) ** 2 + here
             if choice is None or cost < choice[0]:
                 choice = (cost, start)
         best.append(choice or (Fraction(0), 0))
@@ -65,13 +78,39 @@ def group(fragments: Sequence[Fragment], boundaries: Sequence[int]) -> tuple[Seg
         run = fragments[first:stop]
         segments.append(
             Segment(
-                offset=run[0].offset,
-                size=sum(fragment.size for fragment in run),
+                offset=run[0].offset - run[0].lead,
+                size=sum(fragment.bytes for fragment in run),
                 start=run[0].start,
                 duration=sum(fragment.duration for fragment in run),
+                file=run[0].file,
+                clear=all(fragment.clear for fragment in run),
             )
         )
     return tuple(segments)
+
+
+def files_start(fragments: Sequence[Fragment]) -> tuple[int, ...]:
+    """The fragments that start a file, and at the end the number of fragments."""
+    inner = [i for i in range(1, len(fragments)) if fragments[i].file != fragments[i - 1].file]
+    return (0, *inner, len(fragments))
+
+
+def nearest_fragments(
+    starts: Sequence[int], timescale: int, times: Sequence[Fraction]
+) -> tuple[int, ...]:
+    """Which fragments of an audio track start its segments: those nearest to the video's.
+
+    Args:
+        starts: when every fragment starts and, at the end, when the last ends; in ticks.
+        timescale: ticks a second.
+        times: when the video's segments start, and when the last ends; in seconds.
+
+    Returns:
+        As :func:`segment_boundaries`.
+    """
+    count = len(starts) - 1
+    nearest = nearest_samples(starts, 0, timescale, times[1:-1])
+    return (0, *sorted({one for one in nearest if 0 < one < count}), count)
 
 
 def nearest_samples(
@@ -156,10 +195,10 @@ def buffer_time(fragments: Sequence[Fragment], timescale: int, bitrate: int) -> 
     # one pass, by keeping the largest value of what depends on i alone.
     worst = Fraction(0)
     ahead: Fraction | None = None
-    delivered = accumulate((fragment.size for fragment in fragments), initial=0)
+    delivered = accumulate((fragment.bytes for fragment in fragments), initial=0)
     for before, fragment in zip(delivered, fragments, strict=False):
         start = Fraction(fragment.start, timescale)
         own = start - Fraction(8 * before, bitrate)
         ahead = own if ahead is None else max(ahead, own)
-        worst = max(worst, Fraction(8 * (before + fragment.size), bitrate) - start + ahead)
+        worst = max(worst, Fraction(8 * (before + fragment.bytes), bitrate) - start + ahead)
     return worst

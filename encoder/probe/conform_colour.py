@@ -35,6 +35,9 @@ _HDR_NAMES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 # How FFmpeg's names of pixel formats begin.
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2", "pal8")
 _ALPHA = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "ayuv", "vuya", "pal8")
+# zscale cuts pictures into as many slices as there are threads, and neither its dithering nor its
+# filters for chroma look beyond a slice: the machine's cores would be seen in the pictures.
+_ONE_THREAD = ("threads", "1")
 # Luminance in cd/m2 that becomes 1.0 in linear light: the diffuse white of PQ and HLG (ITU-R
 # BT.2408). With the tone curve below it ends at 85 % of the SDR signal, where BT.2408 puts it too.
 _REFERENCE_WHITE = 203
@@ -206,6 +209,7 @@ def _converted(source: Colour, assumed: str, alpha: tuple[str, ...]) -> ColourPl
                     ("matrix", "bt709"),
                     ("range", "limited"),
                     ("dither", "error_diffusion"),
+                    _ONE_THREAD,
                 ),
             ),
             Filter("format", ("yuv420p",)),
@@ -241,6 +245,7 @@ def _tone_mapped(
                     ("transfer", "linear"),
                     ("npl", str(_REFERENCE_WHITE)),
                     ("primaries", "bt709"),
+                    _ONE_THREAD,
                 ),
             ),
             Filter("format", ("gbrpf32le",)),
@@ -262,6 +267,7 @@ def _tone_mapped(
                     ("matrix", "bt709"),
                     ("range", "limited"),
                     ("dither", "error_diffusion"),
+                    _ONE_THREAD,
                 ),
             ),
             Filter("format", ("yuv420p",)),

@@ -29,7 +29,9 @@ def decoded_size(ffmpeg: Ffmpeg, path: Path, stream_index: int) -> tuple[int, in
         MasterError: when this FFmpeg decodes nothing.
         MachineError: when it cannot be started.
     """
-    arguments = [*open_arguments(path), "-map", f"0:{stream_index}", "-frames:v", "1"]
+    # With more threads, decoders want more than one picture before they give the first.
+    arguments = open_arguments(path, "-threads", "1")
+    arguments += ["-map", f"0:{stream_index}", "-frames:v", "1"]
     arguments += ["-vf", "format=gray", "-f", "yuv4mpegpipe", "-"]
     with stream(ffmpeg, arguments) as running:
         found = _HEADER.match(running.stdout.readline(_LONGEST_HEADER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -61,8 +62,14 @@ class Track:
         return all(a is not None and b is not None and a < b for a, b in pairwise((*self.decoded,)))
 
 
-def survey(container: InputContainer) -> tuple[dict[int, Track], str | None]:
+def survey(
+    container: InputContainer, see: Callable[[Packet[Any]], None] | None = None
+) -> tuple[dict[int, Track], str | None]:
     """Reads all packets of a file.
+
+    Args:
+        container: the file.
+        see: is shown each packet.
 
     Returns:
         The tracks by stream index, and why reading stopped early, if it did.
@@ -75,6 +82,8 @@ def survey(container: InputContainer) -> tuple[dict[int, Track], str | None]:
         for packet in container.demux():
             track = tracks.get(packet.stream_index)
             if track is not None:
+                if see is not None:
+                    see(packet)
                 _take(track, packet)
     except av.FFmpegError as error:
         return tracks, error.strerror or type(error).__name__

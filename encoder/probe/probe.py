@@ -27,13 +27,15 @@ from encoder.probe.refusal import check_path, encrypted, no_video, refusal
 from encoder.probe.scan import PROGRESSIVE, Fields, detect_scan
 
 # Pictures that go with the file, not the film.
-_NOT_MAIN = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+NOT_MAIN = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 # Nobody makes interlaced video above these: the look at pictures is spared.
 _INTERLACED_HEIGHT = 1152
 _INTERLACED_RATE = 31
 
 
-def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
+def probe(
+    path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None, trusting: bool = False
+) -> Master:
     """Everything there is to know of a master before work begins.
 
     All packets are read once; only the first pictures of video streams and, to find interlacing, a
@@ -43,18 +45,19 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
         path: the file.
         ffmpeg: the program that will decode it, for the look at its pictures.
         digest: the SHA-256 of its content, when it is known already.
+        trusting: whether a stream that says that it is progressive is taken to be, without a look.
 
     Raises:
         MasterError: when it cannot be read or has no video that can be decoded.
         MachineError: when FFmpeg cannot be started.
     """
     size = check_path(path)
-    with _opened(path) as container:
+    with opened(path) as container:
         # Its decoder might make noise of it without an error.
         if is_encrypted(path, top_level(path)):
             raise encrypted(str(path))
         tracks, stopped = survey(container)
-        main = _main_video(path, container, tracks)
+        main = main_video(path, container, tracks)
         defects = list(_defects(container, tracks, main, stopped))
         dolby_vision = dolby_vision_profile(path)
         videos = {
@@ -66,7 +69,7 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
         }
         video = videos.pop(main.stream.index)
         start = Fraction(container.start_time or 0, av.time_base)
-        audio = tuple(_audio(t, c) for t in tracks.values() if (c := _sound(t)) is not None)
+        audio = tuple(audio_stream(t, c) for t in tracks.values() if (c := sound(t)) is not None)
         duration = _extent(video, *audio)
         declared = Fraction(container.duration or 0, av.time_base)
         if abs(declared - duration) > 1 + duration / 10 and declared > 0:
@@ -91,11 +94,18 @@ def probe(path: Path, ffmpeg: Ffmpeg, *, digest: str | None = None) -> Master:
             defects=tuple(defects),
         )
     master = _with_size(master, decoded_size(ffmpeg, path, master.video.index))
+    if trusting and master.video.field_order == "progressive":
+        return master
     return _with_scan(master, _scan(ffmpeg, master))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path) -> Iterator[InputContainer]:
+    """An untrusted file, opened by the libraries that read packets.
+
+    Raises:
+        MasterError: when it is none that they read.
+    """
     # Its messages would go to the terminal; what matters of them is in the errors.
     av.logging.set_level(None)
     options = {"protocol_whitelist": "file", "format_whitelist": FORMAT_WHITELIST}
@@ -116,10 +126,15 @@ def _digest(path: Path) -> str:
         ) from None
 
 
-def _main_video(path: Path, container: InputContainer, tracks: Mapping[int, Track]) -> Track:
+def main_video(path: Path, container: InputContainer, tracks: Mapping[int, Track]) -> Track:
+    """The track that is the film.
+
+    Raises:
+        MasterError: when there is none that can be decoded.
+    """
     where = str(path)
     streams = [t for t in tracks.values() if isinstance(t.stream, AvVideoStream)]
-    moving = [t for t in streams if not t.stream.disposition & _NOT_MAIN]
+    moving = [t for t in streams if not t.stream.disposition & NOT_MAIN]
     present = [t for t in moving if t.count > 0]
     decodable = [t for t in present if t.first is not None]
     if decodable:
@@ -182,11 +197,11 @@ def _defects(
     if main.stream.metadata.get("alpha_mode") == "1":
         yield "The video has an alpha channel, which is ignored"
     for track in tracks.values():
-        if track.stream.type == "audio" and _sound(track) is None:
+        if track.stream.type == "audio" and sound(track) is None:
             yield f"Audio track {track.stream.index} cannot be decoded or is empty; it is left out"
 
 
-def _sound(track: Track) -> AudioCodecContext | None:
+def sound(track: Track) -> AudioCodecContext | None:
     """The decoder of an audio track that can be heard."""
     context = track.stream.codec_context
     if track.count > 0 and isinstance(context, AudioCodecContext) and context.sample_rate > 0:
@@ -194,7 +209,8 @@ def _sound(track: Track) -> AudioCodecContext | None:
     return None
 
 
-def _audio(track: Track, context: AudioCodecContext) -> AudioStream:
+def audio_stream(track: Track, context: AudioCodecContext) -> AudioStream:
+    """What is known of an audio track."""
     stream = track.stream
     base = track.time_base
     start, end = track.start or 0, track.end or 0
@@ -238,7 +254,7 @@ def _other(
 ) -> Iterator[str]:
     for stream in container.streams:
         known = stream.index in videos or stream is main.stream or stream.type == "subtitle"
-        if not known and _sound(tracks[stream.index]) is None:
+        if not known and sound(tracks[stream.index]) is None:
             yield _codec_name(stream)
 
 

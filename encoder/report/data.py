@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.media.conform import Conform
-from encoder.media.ladder import Ladder
+from encoder.media.ladder import Expected, Ladder
 from encoder.media.master import Master
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
@@ -32,6 +32,7 @@ class Cost:
     ladder_cpu_seconds: float = 0.0
     encode_cpu_seconds: float = 0.0
     audio_cpu_seconds: float = 0.0
+    pictures_cpu_seconds: float = 0.0
     package_cpu_seconds: float = 0.0
     score_cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
@@ -46,6 +47,7 @@ class Cost:
             + self.ladder_cpu_seconds
             + self.encode_cpu_seconds
             + self.audio_cpu_seconds
+            + self.pictures_cpu_seconds
             + self.package_cpu_seconds
             + self.score_cpu_seconds
         )
@@ -70,7 +72,8 @@ class IngestResult:
 
     ``scorecard`` is None when nothing was measured; its per-frame files lie in ``scores_folder``,
     relative to the package. ``warnings`` are sentences about this run, beyond what the master's
-    defects, the conform's changes and the ladder's notes already say.
+    defects, the conform's changes and the ladder's notes already say. ``ladder`` is what was
+    encoded in the end, ``first_ladder`` what was decided before anything was.
     """
 
     master: Master
@@ -83,7 +86,17 @@ class IngestResult:
     cost: Cost
     made_by: MadeBy
     warnings: tuple[str, ...] = ()
+    first_ladder: Ladder | None = None
     scores_folder: Path = Path("scores")
+
+    def first_expected(self, rendition: str) -> Expected | None:
+        """What a rung was expected to deliver before it was corrected; None if it was not."""
+        for old, new in zip(
+            self.first_ladder.rungs if self.first_ladder else (), self.ladder.rungs, strict=False
+        ):
+            if new.id == rendition and old != new:
+                return old.expected
+        return None
 
     def score(self, rendition: str) -> RenditionScore | None:
         """The scores of a rendition, None when it was not measured."""

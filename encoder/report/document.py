@@ -6,10 +6,10 @@ null: the document never holds NaN or Infinity.
 
 from __future__ import annotations
 
-from encoder.media.ladder import Interval, Ladder, Rung, Savings, Trial
+from encoder.media.ladder import Expected, Interval, Ladder, Rung, Savings, Trial
 from encoder.media.master import Master
 from encoder.media.package import Package
-from encoder.media.renditions import AudioRendition, Rendition
+from encoder.media.renditions import AudioRendition, Rendition, TextRendition
 from encoder.media.scores import RenditionScore
 from encoder.media.serial import fraction_text
 from encoder.report.data import Cost, IngestResult
@@ -22,6 +22,7 @@ from encoder.report.fields import (
     rate_quality,
     scores,
     shot_fields,
+    shot_hull,
     text_stream,
     video_stream,
 )
@@ -44,6 +45,7 @@ def ingest_document(result: IngestResult) -> Plain:
         "ladder": _ladder(result.ladder),
         "renditions": [_rendition(one, result) for one in result.renditions.video],
         "audio": [_audio(one, result.package) for one in result.renditions.audio],
+        "text": [_text(one, result.package) for one in result.renditions.text],
         "package": package_files(result.package),
         "cost": _cost(result.cost),
         "savings": _savings(result.ladder.savings),
@@ -96,6 +98,7 @@ def _rung(rung: Rung) -> Plain:
             "vmaf_interval": _interval(expected.vmaf_interval),
             "slope": number(expected.slope),
         },
+        "max_level": rung.max_level,
         "why": rung.why,
     }
 
@@ -131,6 +134,7 @@ def _ladder(ladder: Ladder) -> Plain:
         "trials": [_trial(one) for one in ladder.trials],
         "curves": rate_quality(ladder.curves),
         "hull": rate_quality(ladder.hull),
+        "shot_hulls": [shot_hull(one) for one in ladder.shot_hulls],
         "notes": list(ladder.notes),
     }
 
@@ -162,8 +166,15 @@ def _rendition(rendition: Rendition, result: IngestResult) -> Plain:
         "average_bitrate": track.average_bitrate,
         "peak_bitrate": track.peak_bitrate,
         "against_expected": against_expected(rendition.id, result),
+        "first_expected": _first_expected(result.first_expected(rendition.id)),
         "scores": None if score is None else scores(score, result.scores_folder / score.frames),
     }
+
+
+def _first_expected(expected: Expected | None) -> Plain | None:
+    if expected is None:
+        return None
+    return {"average_bitrate": expected.average_bitrate, "vmaf": number(expected.vmaf)}
 
 
 def against_expected(rendition: str, result: IngestResult) -> Plain | None:
@@ -216,6 +227,23 @@ def _audio(audio: AudioRendition, package: Package) -> Plain:
     }
 
 
+def _text(text: TextRendition, package: Package) -> Plain:
+    track = package.track(text.id)
+    return {
+        "id": text.id,
+        "language": text.language,
+        "name": text.name,
+        "default": text.default,
+        "roles": list(text.roles),
+        "cues": text.cues,
+        "origin": text.origin,
+        "source": text.source,
+        "path": path_text(track.path),
+        "bytes": track.bytes,
+        "segments": track.segments,
+    }
+
+
 def _cost(cost: Cost) -> Plain:
     return {
         "probe_cpu_seconds": number(cost.probe_cpu_seconds),
@@ -223,6 +251,7 @@ def _cost(cost: Cost) -> Plain:
         "ladder_cpu_seconds": number(cost.ladder_cpu_seconds),
         "encode_cpu_seconds": number(cost.encode_cpu_seconds),
         "audio_cpu_seconds": number(cost.audio_cpu_seconds),
+        "pictures_cpu_seconds": number(cost.pictures_cpu_seconds),
         "package_cpu_seconds": number(cost.package_cpu_seconds),
         "score_cpu_seconds": number(cost.score_cpu_seconds),
         "wall_seconds": number(cost.wall_seconds),

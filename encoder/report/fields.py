@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from uuid import UUID
 
 from encoder.media.colour import Colour, Hdr
 from encoder.media.conform import Conform, Filter
-from encoder.media.ladder import RateQualityPoint
+from encoder.media.ladder import RateQualityPoint, ShotHull
 from encoder.media.master import AudioStream, Master, TextStream, VideoStream
-from encoder.media.package import Package
+from encoder.media.package import Package, PackagedPictures, PackagedProtection
 from encoder.media.scores import METRICS, Pooled, RenditionScore
 from encoder.media.serial import fraction_text
 from encoder.media.shots import Shot
@@ -156,14 +157,66 @@ def rate_quality(points: Iterable[RateQualityPoint]) -> list[Plain]:
     ]
 
 
+def shot_hull(hull: ShotHull) -> Plain:
+    """What bits buy in one shot, and the rungs in it."""
+    return {
+        "shot": hull.shot,
+        "points": rate_quality(hull.points),
+        "rungs": rate_quality(hull.rungs),
+    }
+
+
 def package_files(package: Package) -> Plain:
     """A package, without its tracks."""
     return {
         "path": path_text(package.path),
         "hls": path_text(package.hls),
-        "dash": path_text(package.dash),
+        "dash": path_text(package.dash) if package.dash else None,
         "bytes": package.bytes,
         "duration": seconds(max((t.duration for t in package.tracks), default=Fraction(0))),
+        "thumbnails": _thumbnails(package.pictures),
+        "poster": _poster(package.pictures),
+        "protection": _protection(package.protection),
+    }
+
+
+def _protection(found: PackagedProtection | None) -> Plain | None:
+    """Never the keys: they are not known here."""
+    if found is None:
+        return None
+    return {
+        "scheme": found.scheme,
+        "kids": [str(UUID(bytes=kid)) for kid in found.kids],
+        "clear_lead": seconds(found.clear),
+    }
+
+
+def _thumbnails(pictures: PackagedPictures | None) -> Plain | None:
+    found = pictures and pictures.thumbnails
+    if not pictures or not found or not pictures.playlist or not pictures.sprite_map:
+        return None
+    return {
+        "playlist": path_text(pictures.playlist),
+        "sprite_map": path_text(pictures.sprite_map),
+        "width": found.width,
+        "height": found.height,
+        "columns": found.columns,
+        "rows": found.rows,
+        "count": found.count,
+        "interval": seconds(pictures.interval),
+        "sheets": [path_text(one) for one in found.sheets],
+    }
+
+
+def _poster(pictures: PackagedPictures | None) -> Plain | None:
+    found = pictures and pictures.poster
+    if not found:
+        return None
+    return {
+        "path": path_text(found.path),
+        "frame": found.frame,
+        "width": found.width,
+        "height": found.height,
     }
 
 

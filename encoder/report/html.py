@@ -33,18 +33,18 @@ def render(data: ReportData) -> str:
 
     result = data.result
     picture = rate_quality(result.ladder, view.measured(result))
-    style = _resource("report.css") + _colours(picture)
-    script = _resource("report.js")
+    style = resource("report.css") + _colours(picture)
+    script = resource("report.js")
     series = view.series(data)
     shots, frames, rate = result.analysis.shots, result.analysis.frames, result.conform.frame_rate
     timelines = [timeline(series, shots, frames, rate, width) for width in (_WIDE, _NARROW)]
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             style=Markup(style),
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=content_policy(style, script),
             name=result.master.path.name,
             result=result,
             data=data,
@@ -72,16 +72,18 @@ def render(data: ReportData) -> str:
 
 
 @lru_cache(maxsize=4)
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """A template, style sheet or script that lies beside this module."""
     return (files("encoder.report") / name).read_text("utf-8")
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What fills the templates in: everything is escaped, and nothing may be missing."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(_resource),
+        loader=FunctionLoader(resource),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -108,7 +110,7 @@ def _data_uri(content: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
     """The content security policy: our own style and script by their digests, data: pictures."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "

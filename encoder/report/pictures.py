@@ -1,12 +1,13 @@
 """Takes single frames of master and renditions as JPEG pictures, side by side comparable.
 
 Two processes: the first decodes both sides up to the last frame wanted and keeps the frames as
-they are; the second makes pictures of those few.
+they are; the second makes pictures of those few. In a long title each frame is sought instead, by a
+process of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.errors import MeasureError
-from encoder.ffmpeg.graph import Stream, arguments, file_url, open_file, open_master
+from encoder.ffmpeg.graph import (
+    Stream,
+    arguments,
+    file_url,
+    open_file,
+    open_input,
+    open_master,
+)
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, run
 from encoder.media.conform import Conform
+from encoder.media.frames import seconds_text
 from encoder.media.master import Master
 from encoder.report.data import Triple
 
@@ -61,6 +70,8 @@ def take(
     files: Mapping[str, Path],
     frames: Mapping[str, Sequence[int]],
     folder: Path,
+    detail_of: str | None = None,
+    reference_at: Callable[[int], Stream] | None = None,
 ) -> dict[tuple[str, int], Taken]:
     """Pictures of frames, by rendition and frame.
 
@@ -74,13 +85,25 @@ def take(
         files: the renditions, by id.
         frames: which frames, per rendition; each ascending and not empty.
         folder: an existing folder for intermediate files, which are removed again.
+        detail_of: the rendition that says of all where the detail lies, so that the same place is
+            seen of each; all must then ask for the same frames. By default each shows its own.
+        reference_at: the reference picture of a frame as a stream of nothing else, where decoding
+            everything before it would take long; the renditions must then have an index of key
+            frames, and times that start with their first frame.
 
     Raises:
         MeasureError: when FFmpeg fails, or there are fewer pictures than asked for.
         MachineError: when the disk is full.
     """
     try:
-        _run(ffmpeg, _decoding(master, conform, files, frames), folder, master)
+        if reference_at is None:
+            _run(ffmpeg, _decoding(master, conform, files, frames), folder, master)
+        else:
+            for index, (rendition, wanted) in enumerate(frames.items()):
+                for frame in wanted:
+                    sides = reference_at(frame), _sought(files[rendition], frame, conform)
+                    _run(ffmpeg, _kept_as_they_are(index, sides, conform), folder, master)
+                    _append(folder, index)
         corners = {
             rendition: [
                 _corner(folder, index, number, conform, len(frames[rendition]), master)
@@ -88,6 +111,8 @@ def take(
             ]
             for index, rendition in enumerate(frames)
         }
+        if detail_of is not None:
+            corners = dict.fromkeys(corners, corners[detail_of])
         _run(ffmpeg, _drawing(conform, corners, folder), folder, master)
         return {
             (rendition, frame): _read(folder, index, number, conform, corners[rendition][number])
@@ -95,7 +120,7 @@ def take(
             for number, frame in enumerate(frames[rendition])
         }
     finally:
-        for left in (*folder.glob("frames-*.yuv"), *folder.glob("picture-*.jpg")):
+        for left in (*folder.glob("frame*-*.yuv"), *folder.glob("picture-*.jpg")):
             left.unlink()
 
 
@@ -113,6 +138,10 @@ def _run(ffmpeg: Ffmpeg, outputs: list[Stream], folder: Path, master: Master) ->
 
 def _raw(index: int, side: str) -> str:
     return f"frames-{index}-{side}.yuv"
+
+
+def _one(index: int, side: str) -> str:
+    return f"frame-{index}-{side}.yuv"
 
 
 def _jpeg(index: int, part: str, kind: str, number: str) -> str:
@@ -146,6 +175,35 @@ def _decoding(
             for side, stream in zip(_SIDES, sides, strict=True)
         ]
     return outputs
+
+
+def _sought(path: Path, frame: int, conform: Conform) -> Stream:
+    """A frame of a rendition and nothing else."""
+    # Half a frame earlier, so that rounding cannot make it the next one.
+    at = max(Fraction(0), (frame - Fraction(1, 2)) / conform.frame_rate)
+    source = open_input(path, protocol_whitelist=PROTOCOLS, ss=seconds_text(at))
+    return source["v:0"].filter("trim", end_frame=1)
+
+
+def _kept_as_they_are(index: int, sides: tuple[Stream, Stream], conform: Conform) -> list[Stream]:
+    """Keeps one frame of both sides, as they are compared."""
+    reference, shown = (_signalled(side, conform) for side in sides)
+    scaled = shown.filter("scale", conform.width, conform.height, flags=_SCALE_FLAGS)
+    return [
+        stream.filter("format", _PIXELS).output(
+            f"file:{_one(index, side)}", f="rawvideo", fps_mode="passthrough"
+        )
+        for side, stream in zip(_SIDES, (reference, scaled), strict=True)
+    ]
+
+
+def _append(folder: Path, index: int) -> None:
+    """Adds a frame to those that were kept before it."""
+    for side in _SIDES:
+        one = folder / _one(index, side)
+        with (folder / _raw(index, side)).open("ab") as kept:
+            kept.write(one.read_bytes())
+        one.unlink()
 
 
 def _selected(stream: Stream, frames: Sequence[int], conform: Conform) -> Stream:

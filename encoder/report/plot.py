@@ -15,11 +15,14 @@ from encoder.media.ladder import Ladder
 from encoder.report import text
 from encoder.report.axes import Box, linear_ticks, log_ticks, place_labels
 from encoder.report.rate_quality import Measured, RateQuality, marker_obstacles, rate_quality
+from encoder.report.shot_panel import draw_shots, shown_rung
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIZE = (10.0, 6.2)
+# Of what is drawn below for single shots, in inches.
+_SHOTS_HEIGHT = 4.2
 _DPI = 100
 _INK, _MUTED, _GRID = "#1b1f24", "#69707a", "#e4e6ea"
 _LABEL_POINTS = 8.5
@@ -37,8 +40,15 @@ def ladder_plot(ladder: Ladder, *, measured: Sequence[Measured] = ()) -> Figure:
     from matplotlib.figure import Figure
 
     picture = rate_quality(ladder, measured)
-    figure = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
-    axes = figure.add_axes((0.068, 0.095, 0.745, 0.80))
+    shown = shown_rung(ladder)
+    width, own = _SIZE
+    height = own if shown is None else own + _SHOTS_HEIGHT
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    below = (height - own) / height
+    axes = figure.add_axes((0.068, below + 0.095 * own / height, 0.745, 0.80 * own / height))
+    if shown is not None:
+        shots = figure.add_axes((0.068, 0.5 / height, 0.745, (_SHOTS_HEIGHT - 1.0) / height))
+        draw_shots(shots, ladder, shown)
     axes.set_title(
         f"{ladder.policy}: {len(ladder.rungs)} rung{'s' if len(ladder.rungs) != 1 else ''}, "
         f"{ladder.codec} {ladder.preset}",
@@ -98,7 +108,7 @@ def _scales(axes: Any, picture: RateQuality) -> None:
     axes.set_xlim(*picture.rates)
     low, high = picture.qualities
     axes.set_ylim(low, high + 0.02 * (high - low))
-    axes.xaxis.set_major_locator(FixedLocator(log_ticks(*picture.rates, most=11)))
+    axes.xaxis.set_major_locator(FixedLocator(log_ticks(*picture.rates, most=9)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.round_bitrate(value)))
     axes.yaxis.set_major_locator(FixedLocator(linear_ticks(low, high, 10)))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from encoder.media.regression import Check, RegressionReport, RunMeasure
 from encoder.media.serial import to_plain
@@ -22,8 +25,19 @@ def baseline_document(runs: Sequence[RunMeasure]) -> Plain:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that shows a frame which failed: of which clip and rung, and what is seen."""
+
+    clip: str
+    rung: str
+    frame: int
+    kind: str
+    path: str
+
+
 def regression_document(
-    reports: Sequence[RegressionReport], pictures: Sequence[tuple[str, int, str]] = ()
+    reports: Sequence[RegressionReport], pictures: Sequence[Picture] = ()
 ) -> Plain:
     """All checks of all clips."""
     return {
@@ -57,7 +71,10 @@ def regression_document(
             }
             for report in reports
         ],
-        "pictures": [{"rung": r, "frame": f, "path": p} for r, f, p in pictures],
+        "pictures": [
+            {"clip": p.clip, "rung": p.rung, "frame": p.frame, "kind": p.kind, "path": p.path}
+            for p in pictures
+        ],
     }
 
 
@@ -81,13 +98,17 @@ def junit_text(reports: Sequence[RegressionReport]) -> str:
             errors="0",
             skipped="0",
         )
+        seen: Counter[tuple[str, str]] = Counter()
         for check in report.checks:
             place = check.rung or "all rungs"
+            seen[place, check.gate] += 1
+            # Two gates may be of one metric and pooling; readers tell cases apart by their names.
+            again = f" ({seen[place, check.gate]})" if seen[place, check.gate] > 1 else ""
             case = ET.SubElement(
                 suite,
                 "testcase",
                 classname=_xml(f"{report.clip}.{place}"),
-                name=_xml(check.gate),
+                name=_xml(f"{check.gate}{again}"),
             )
             if not check.passed:
                 failure = ET.SubElement(case, "failure", message=_xml(check.message))
@@ -107,9 +128,7 @@ def _allowance(check: Check) -> str:
     return f"allowed: {check.allowed}"
 
 
-def markdown_text(
-    reports: Sequence[RegressionReport], pictures: Sequence[tuple[str, int, str]] = ()
-) -> str:
+def markdown_text(reports: Sequence[RegressionReport], pictures: Sequence[Picture] = ()) -> str:
     """A comment for a pull request: failures first, the rest folded away."""
     lines = []
     for report in reports:
@@ -127,6 +146,17 @@ def markdown_text(
             lines += ["Measured under other conditions: " + _cell("; ".join(report.conditions)), ""]
         if failed:
             lines += [*_rows(failed), ""]
+        own = [picture for picture in pictures if picture.clip == report.clip]
+        for rung, frame in dict.fromkeys((p.rung, p.frame) for p in own):
+            shown = [p for p in own if (p.rung, p.frame) == (rung, frame)]
+            lines += [
+                f"**{_cell(rung)}, frame {frame}**",
+                "",
+                f"| {' | '.join(_cell(p.kind) for p in shown)} |",
+                f"|{'---|' * len(shown)}",
+                f"| {' | '.join(f'![{_cell(p.kind)}]({_address(p.path)})' for p in shown)} |",
+                "",
+            ]
         passed = [check for check in report.checks if check.passed]
         if passed:
             lines += [
@@ -137,7 +167,6 @@ def markdown_text(
                 "</details>",
                 "",
             ]
-    lines += [f"![{_cell(rung)}, frame {frame}]({path})" for rung, frame, path in pictures]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -151,6 +180,11 @@ def _rows(checks: Sequence[Check]) -> list[str]:
             for c in checks
         ),
     ]
+
+
+def _address(path: str) -> str:
+    """A path as Markdown takes it."""
+    return quote(path, safe="/._-~")
 
 
 def _cell(text: str) -> str:

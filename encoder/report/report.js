@@ -128,6 +128,7 @@
   const choices = viewer.querySelector(".choices");
   let pictures = [];
   let current = 0;
+  let flip = [0, 1];
   const look = (index) => {
     current = (index + pictures.length) % pictures.length;
     const image = make("img");
@@ -142,6 +143,7 @@
     images.forEach((image, index) => {
       image.addEventListener("click", () => {
         pictures = images;
+        flip = (row.dataset.flip || "0 1").split(" ").map(Number);
         const parts = [...row.closest(".triple").querySelectorAll("h3 > :not(i)")];
         viewer.querySelector(".caption").textContent = parts.map((one) => one.textContent).join(", ");
         choices.replaceChildren(
@@ -157,8 +159,8 @@
       });
     });
   }
-  // A click flips between master and rendition, the comparison that eyes do best.
-  stage.addEventListener("click", () => look(current === 0 ? 1 : 0));
+  // A click flips between two pictures, the comparison that eyes do best.
+  stage.addEventListener("click", () => look(current === flip[0] ? flip[1] : flip[0]));
   viewer.addEventListener("keydown", (event) => {
     if (event.key === "ArrowRight") look(current + 1);
     if (event.key === "ArrowLeft") look(current - 1);

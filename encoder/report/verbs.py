@@ -33,6 +33,7 @@ LADDER_SCHEMA = "encoder.ladder/1"
 EXPLANATION_SCHEMA = "encoder.explanation/1"
 RENDITIONS_SCHEMA = "encoder.renditions/1"
 PACKAGE_SCHEMA = "encoder.package/1"
+PREVIEW_SCHEMA = "encoder.preview/1"
 
 
 def probe_document(master: Master, conform: Conform) -> Plain:
@@ -142,13 +143,23 @@ def package_document(package: Package) -> Plain:
 
 
 def published_package(package: Package) -> Plain:
-    """What the list of a package's files says of its renditions, for those who score it."""
+    """What the list of a package's files says of its renditions and pictures, for those who score
+    or show it."""
+    files = package_files(package)
     return {
         "hls": path_text(package.hls),
-        "dash": path_text(package.dash),
+        "dash": path_text(package.dash) if package.dash else None,
         "renditions": [
             {"id": track.id, "path": path_text(track.path)}
             for track in package.tracks
             if track.kind == "video"
         ],
+        "thumbnails": files["thumbnails"],
+        "poster": files["poster"],
+        "protection": files["protection"],
     }
+
+
+def preview_document(url: str, port: int) -> Plain:
+    """Where a preview is served."""
+    return {"schema": PREVIEW_SCHEMA, "url": url, "port": port}

@@ -206,6 +206,8 @@ class RungRow:
     average: int
     peak: int
     expected_bitrate: int | None
+    first_bitrate: int | None
+    first_vmaf: float | None
     bitrate_off: float | None
     vmaf: Pooled | None
     expected_vmaf: float | None
@@ -224,6 +226,7 @@ def rung_rows(result: IngestResult) -> list[RungRow]:
         track, score, rung = result.package.track(one.id), result.score(one.id), by_id.get(one.id)
         vmaf = pooled(score, "vmaf")
         expected = rung.expected if rung else None
+        first = result.first_expected(one.id)
         rows.append(
             RungRow(
                 index=index,
@@ -235,6 +238,8 @@ def rung_rows(result: IngestResult) -> list[RungRow]:
                 average=track.average_bitrate,
                 peak=track.peak_bitrate,
                 expected_bitrate=expected.average_bitrate if expected else None,
+                first_bitrate=first.average_bitrate if first else None,
+                first_vmaf=first.vmaf if first else None,
                 bitrate_off=100.0 * (track.average_bitrate / expected.average_bitrate - 1.0)
                 if expected and expected.average_bitrate
                 else None,
@@ -376,6 +381,7 @@ def cost_rows(cost: Cost) -> list[tuple[str, float, float]]:
         ("trials", cost.ladder_cpu_seconds),
         ("encode", cost.encode_cpu_seconds),
         ("audio", cost.audio_cpu_seconds),
+        ("pictures", cost.pictures_cpu_seconds),
         ("package", cost.package_cpu_seconds),
         ("score", cost.score_cpu_seconds),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.ffmpeg.graph import Stream
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
@@ -107,6 +108,7 @@ def worst_frames(
     count: int = 4,
     folder: Path,
     shots: Sequence[Shot] = (),
+    reference_at: Callable[[int], Stream] | None = None,
 ) -> tuple[WorstFrame, ...]:
     """The worst frames by VMAF as JPEG pictures: the master's, the rendition's, the difference.
 
@@ -123,6 +125,7 @@ def worst_frames(
         count: how many frames at most.
         folder: an existing folder for intermediate files, which are removed again.
         shots: to spread the choice over; without them it is spread over time alone.
+        reference_at: as :func:`encoder.report.pictures.take` has it.
 
     Raises:
         MeasureError: when FFmpeg fails, or gives fewer pictures than were scored.
@@ -147,7 +150,15 @@ def worst_frames(
         r: sorted(c.frame for c in chosen if c.rendition == r)
         for r in dict.fromkeys(c.rendition for c in chosen)
     }
-    pictures = take(ffmpeg, master, conform, rendition_files, wanted, folder)
+    pictures = take(
+        ffmpeg,
+        master,
+        conform,
+        rendition_files,
+        wanted,
+        folder,
+        reference_at=reference_at,
+    )
     return tuple(
         WorstFrame(
             rendition=one.rendition,

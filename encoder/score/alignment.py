@@ -31,7 +31,8 @@ class Fit:
 
     ``notes`` are sentences about what is done. ``reference_filters`` and ``distorted_filters`` come
     before the scaling, ``frames_differ`` asks for a look at the pictures before anything is scored.
-    ``crop`` is whether the reference is cut to the distorted file's shape.
+    ``crop`` is the shape that the reference is cut to, if it is. ``reference_step`` is the distance
+    of the reference's frames that are compared.
     """
 
     notes: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Fit:
     distorted_filters: tuple[Filter, ...] = ()
     frames_differ: bool = False
     crop: tuple[int, int] | None = None
+    reference_step: int = 1
 
 
 def refuse(reference: str, distorted: str, why: str, hint: str) -> MeasureError:
@@ -81,7 +83,8 @@ def fit(reference: Side, distorted: Side, *, automatic: bool, can_conform: bool 
             "One of them is of a pixel format that is not planar YUV or grey",
             "Convert it to yuv444p first, with the matrix that the other has.",
         )
-    own, other = _rates(reference, distorted, automatic, no, notes)
+    own_step, other_step = _rates(reference, distorted, automatic, no, notes)
+    _times(reference, distorted, notes)
     if reference.interlaced != distorted.interlaced:
         which = reference if reference.interlaced else distorted
         raise no(
@@ -101,9 +104,29 @@ def fit(reference: Side, distorted: Side, *, automatic: bool, can_conform: bool 
     differ = (
         reference.frames is not None
         and distorted.frames is not None
-        and reference.frames != distorted.frames
+        and -(-reference.frames // own_step) != -(-distorted.frames // other_step)
     )
-    return Fit(tuple(notes), own, other, differ, crop)
+    return Fit(tuple(notes), _every(own_step), _every(other_step), differ, crop, own_step)
+
+
+def _every(step: int) -> tuple[Filter, ...]:
+    return () if step == 1 else (Filter("framestep", (str(step),)),)
+
+
+def _times(reference: Side, distorted: Side, notes: list[str]) -> None:
+    """Pictures are paired by their order: what their times differ in is only told."""
+    late = distorted.start - reference.start
+    if abs(late) * reference.rate >= 1:
+        word = "later" if late > 0 else "earlier"
+        notes.append(
+            f"it starts {abs(float(late)):.3f} s {word} in its file than the reference does: "
+            "pictures are paired by their order"
+        )
+    for side in (reference, distorted):
+        if side.uneven:
+            notes.append(
+                f"{side.name} has a variable frame rate: pictures are paired by their order"
+            )
 
 
 def _same_colour(reference: Side, distorted: Side, no: _No) -> None:
@@ -149,10 +172,10 @@ def _alike(name: str) -> str:
 
 def _rates(
     reference: Side, distorted: Side, automatic: bool, no: _No, notes: list[str]
-) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
+) -> tuple[int, int]:
     ratio = distorted.rate / reference.rate
     if abs(ratio - 1) < _RATE_SLACK:
-        return (), ()
+        return 1, 1
     said = f"Their frame rates differ: {_hertz(reference.rate)} and {_hertz(distorted.rate)}"
     if abs(ratio / _TELECINE - 1) < _RATE_SLACK:
         raise no(
@@ -168,8 +191,7 @@ def _rates(
                     f"--align auto compares every {_ordinal(whole)} picture of {fast.name} only.",
                 )
             notes.append(f"every {_ordinal(whole)} picture of {fast.name} is compared")
-            step = (Filter("framestep", (str(whole),)),)
-            return (step, ()) if fast is reference else ((), step)
+            return (whole, 1) if fast is reference else (1, whole)
     raise no(said, "Encode at the reference's rate, or give a reference converted in the same way.")
 
 

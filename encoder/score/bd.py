@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 #: The least part of both curves' whole range of quality that they must share.
 MIN_OVERLAP = 0.25
@@ -50,7 +53,7 @@ def bd_rate(
     if high <= low or (high - low) / whole < min_overlap:
         return None
     means = [
-        float(PchipInterpolator(quality, np.log(rate)).integrate(low, high)) / (high - low)
+        float(pchip(quality, np.log(rate)).integrate(low, high)) / (high - low)
         for rate, quality in curves
     ]
     return float(np.expm1(means[1] - means[0])) * 100
@@ -71,3 +74,11 @@ def front(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.floa
         if not kept or quality > kept[-1][1]:
             kept.append((rate, quality))
     return np.array([rate for rate, _ in kept]), np.array([quality for _, quality in kept])
+
+
+def pchip(x: ArrayLike, y: ArrayLike) -> PchipInterpolator:
+    """The monotone cubic through points (Fritsch and Butland 1984), ``x`` rising."""
+    # Not at the top: SciPy takes half a second to load, and most verbs need none of it.
+    from scipy.interpolate import PchipInterpolator
+
+    return PchipInterpolator(x, y)

@@ -14,7 +14,7 @@ from encoder.ffmpeg.graph import arguments
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import ProcessFailed, run
 from encoder.media.pairs import ScoreSheet
-from encoder.score.onepass import Pair, compared_streams
+from encoder.score.compared import Pair, compared_streams
 from encoder.score.pairs import Scored
 from encoder.score.sides import Side
 
@@ -100,7 +100,7 @@ def draw(ffmpeg: Ffmpeg, reference: Side, pair: Pair, frames: list[int], into: P
         )
     ours, theirs = compared_streams(reference, pair)
     first = pair.window.reference_start if pair.window is not None else 0
-    picked = [frame - first for frame in frames]
+    picked = [frame // pair.fit.reference_step - first for frame in frames]
     text = "+".join(f"eq(n,{number})" for number in picked)
     sides = []
     for stream in (ours, theirs):

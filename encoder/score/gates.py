@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from encoder.errors import MeasureError
-from encoder.media.regression import Check, Gate, RegressionReport, RungMeasure, RunMeasure
+from encoder.media.regression import (
+    RATES,
+    Check,
+    Gate,
+    RegressionReport,
+    RungMeasure,
+    RunMeasure,
+    shown,
+)
 from encoder.score.bd import bd_rate
 
 SCORES = ("vmaf", "psnr_y", "ssim")
-RATES = ("average_bitrate", "peak_bitrate", "bytes")
 POOLINGS = ("mean", "harmonic_mean", "p1", "p5", "min", "shot")
 METRICS = (
     *SCORES,
@@ -35,18 +44,24 @@ DEFAULT_GATES = (
     Gate("bd_rate_vmaf", most=1.0, noise=0.3),
     Gate("bd_rate_psnr_y", most=1.5, noise=0.3),
     Gate("bd_rate_ssim", most=1.5, noise=0.3),
-    Gate("encode_time", worse_percent=50.0, noise_percent=10.0),
+    # Of short clips, starting processes takes as long as the encode.
+    Gate("encode_time", worse_percent=50.0, noise=2.0, noise_percent=10.0),
 )
 
-# The frame of a shot (by its range) that lost most in a metric, if the values of frames are there.
-WorstFrame = Callable[[str, str, int | None], int | None]
+# The frame that lost most, if the values of frames are there: of clip, metric, rung and shot (None:
+# of the whole title).
+WorstFrame = Callable[[str, str, str, int | None], int | None]
+
+
+def _nowhere(clip: str, metric: str, rung: str, shot: int | None) -> int | None:
+    return None
 
 
 def compare_runs(
     baseline: RunMeasure,
     candidate: RunMeasure,
     gates: tuple[Gate, ...],
-    worst_frame: WorstFrame = lambda metric, rung, shot: None,
+    worst_frame: WorstFrame = _nowhere,
 ) -> RegressionReport:
     """Checks every gate at every rung it is for.
 
@@ -54,7 +69,7 @@ def compare_runs(
         baseline: what was.
         candidate: what is.
         gates: what may change.
-        worst_frame: of metric, rung and shot (None: the whole title), the frame that lost most.
+        worst_frame: the frame that lost most.
 
     Raises:
         MeasureError: when they are runs of different clips.
@@ -93,7 +108,10 @@ def compare_runs(
             names = [n for n in ours if n in theirs and gate.rung in ("all", n)]
             if gate.rung != "all" and not names:
                 checks.append(_missing(gate, gate.rung, "there is no such rung on both sides"))
-            checks += [_at_rung(gate, ours[n], theirs[n], worst_frame) for n in names]
+            checks += [
+                _at_rung(gate, ours[n], theirs[n], _Places(baseline, candidate, worst_frame))
+                for n in names
+            ]
     names_of = sorted({*baseline.conditions, *candidate.conditions})
     conditions = tuple(
         f"{name} was {baseline.conditions.get(name, '-')}, is {candidate.conditions.get(name, '-')}"
@@ -117,55 +135,83 @@ def _bd(baseline: RunMeasure, candidate: RunMeasure, score: str) -> float | None
     return bd_rate(*curves)
 
 
-def _at_rung(gate: Gate, ours: RungMeasure, theirs: RungMeasure, worst_frame: WorstFrame) -> Check:
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where in the title something is worst."""
+
+    baseline: RunMeasure
+    candidate: RunMeasure
+    worst_frame: WorstFrame
+
+    def frame(self, gate: Gate, rung: str, shot: int | None) -> int | None:
+        return self.worst_frame(self.candidate.clip, gate.metric, rung, shot)
+
+    def shot_of(self, frame: int | None) -> int | None:
+        starts = self.candidate.shots
+        return None if frame is None or not starts else max(0, bisect_right(starts, frame) - 1)
+
+
+def _at_rung(gate: Gate, ours: RungMeasure, theirs: RungMeasure, places: _Places) -> Check:
     if gate.metric in RATES:
         return _judge(gate, ours.id, ours.rates.get(gate.metric), theirs.rates.get(gate.metric))
-    if gate.pooling != "shot":
-        was = ours.scores.get(gate.metric, {}).get(gate.pooling)
-        found = theirs.scores.get(gate.metric, {}).get(gate.pooling)
-        check = _judge(gate, ours.id, was, found)
-        if check.passed:
-            return check
-        return _located(check, None, worst_frame(gate.metric, ours.id, None))
-    pairs = [
-        (number, a, b)
-        for number, (a, b) in enumerate(
-            zip(ours.shots.get(gate.metric, ()), theirs.shots.get(gate.metric, ()), strict=False)
-        )
-        if a is not None and b is not None
-    ]
-    if not pairs:
-        return _missing(gate, ours.id, "there are no scores of shots on both sides")
-    number, was, found = min(pairs, key=lambda one: one[2] - one[1])
+    if gate.pooling == "shot":
+        return _of_shots(gate, ours, theirs, places)
+    was = ours.scores.get(gate.metric, {}).get(gate.pooling)
+    found = theirs.scores.get(gate.metric, {}).get(gate.pooling)
     check = _judge(gate, ours.id, was, found)
-    return _located(
-        check, number, None if check.passed else worst_frame(gate.metric, ours.id, number)
-    )
+    if check.passed or found is None:
+        return check
+    frame = places.frame(gate, ours.id, None)
+    return _located(check, places, places.shot_of(frame), frame)
 
 
-def _located(check: Check, shot: int | None, frame: int | None) -> Check:
-    place = [] if shot is None else [f"shot {shot}"]
+def _of_shots(gate: Gate, ours: RungMeasure, theirs: RungMeasure, places: _Places) -> Check:
+    """Every shot by itself; the check is that of the worst, and says how many others fail."""
+    if places.baseline.shots != places.candidate.shots:
+        return _missing(gate, ours.id, "the shots are cut elsewhere than in the baseline")
+    both = zip(ours.shots.get(gate.metric, ()), theirs.shots.get(gate.metric, ()), strict=False)
+    judged = [
+        (number, _judge(gate, ours.id, was, found))
+        for number, (was, found) in enumerate(both)
+        if was is not None and found is not None and gate.shot in (None, number)
+    ]
+    if not judged:
+        where = "of shots" if gate.shot is None else f"of shot {gate.shot}"
+        return _missing(gate, ours.id, f"there are no scores {where} on both sides")
+    relative = gate.worse is not None or gate.worse_percent is not None
+
+    def badness(one: tuple[int, Check]) -> tuple[bool, float]:
+        check = one[1]
+        found = check.change if relative else check.candidate
+        return check.passed, found if found is not None else 0.0
+
+    number, check = min(judged, key=badness)
+    if check.passed:
+        return _located(check, places, number, None)
+    failed = sum(not one.passed for _, one in judged)
+    check = _located(check, places, number, places.frame(gate, ours.id, number))
+    if failed == 1:
+        return check
+    return replace(check, message=f"{check.message}; {failed} of {len(judged)} shots fail")
+
+
+def _located(check: Check, places: _Places, shot: int | None, frame: int | None) -> Check:
+    place = []
+    if shot is not None:
+        starts = places.candidate.shots
+        start = f" (from frame {starts[shot]})" if shot < len(starts) else ""
+        place.append(f"shot {shot}{start}")
     place += [] if frame is None else [f"frame {frame}"]
     message = f"{check.message}, worst at {', '.join(place)}" if place else check.message
-    return Check(
-        check.gate,
-        check.rung,
-        check.baseline,
-        check.candidate,
-        check.change,
-        check.allowed,
-        check.passed,
-        message,
-        shot,
-        frame,
-    )
+    return replace(check, message=message, shot=shot, frame=frame)
 
 
 def gate_name(gate: Gate) -> str:
-    """``vmaf.mean``, or the metric alone where there is no pooling."""
+    """``vmaf.mean``, ``vmaf.shot 3``, or the metric alone where there is no pooling."""
     scored = gate.metric not in RATES and gate.metric != "encode_time"
     scored = scored and not gate.metric.startswith("bd_rate_")
-    return f"{gate.metric}.{gate.pooling}" if scored else gate.metric
+    one = f" {gate.shot}" if scored and gate.shot is not None else ""
+    return f"{gate.metric}.{gate.pooling}{one}" if scored else gate.metric
 
 
 def _missing(gate: Gate, rung: str, why: str) -> Check:
@@ -195,15 +241,15 @@ def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Che
             None if gate.worse_percent is None else abs(was) * gate.worse_percent / 100,
         ):
             if limit is not None and loss > limit + noise:
-                failures.append(f"worse by {_shown(gate.metric, loss)}")
+                failures.append(f"worse by {shown(gate.metric, loss)}")
                 break
     if gate.least is not None and found < gate.least - noise:
         failures.append(f"below {gate.least:g}")
     if gate.most is not None and found > gate.most + noise:
         failures.append(f"above {gate.most:g}")
-    text = _shown(gate.metric, found)
+    text = shown(gate.metric, found)
     if was is not None:
-        text = f"{_shown(gate.metric, was)} -> {text}"
+        text = f"{shown(gate.metric, was)} -> {text}"
     if was and gate.metric in (*RATES, "encode_time"):
         text += f" ({change / was * 100:+.1f}%)"
     elif was is not None:
@@ -213,12 +259,6 @@ def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Che
     elif abs(change) <= noise:
         text += ", no more than noise"
     return Check(name, rung, was, found, change, allowed, not failures, text)
-
-
-def _shown(metric: str, value: float) -> str:
-    if metric in RATES:
-        return f"{value:.0f}"
-    return f"{value:.4f}" if metric == "ssim" else f"{value:.2f}"
 
 
 def _allowed(gate: Gate, sign: int) -> str:
@@ -241,7 +281,7 @@ def compare_clips(
     baseline: Sequence[RunMeasure],
     candidate: Sequence[RunMeasure],
     gates: tuple[Gate, ...],
-    worst_frame: WorstFrame = lambda metric, rung, shot: None,
+    worst_frame: WorstFrame = _nowhere,
 ) -> tuple[RegressionReport, ...]:
     """Compares runs by the names of their clips; single runs whatever their names.
 

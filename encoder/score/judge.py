@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from encoder.errors import MeasureError
 from encoder.score.alignment import refuse
+from encoder.score.colours import find_mistake
+from encoder.score.framing import find_framing
+from encoder.score.reading import Jump, Reading, read_alignment
 from encoder.score.sides import Side
-from encoder.score.signatures import Jump, Reading, Signatures, read_alignment
+from encoder.score.signatures import Signatures
 
 # Correlation of matched pictures: encodes of the worst quality are above the first, other framings
-# of the same scenes below it; other scenes are below the second.
-_SAME = 0.9
+# of the same scenes below it; other scenes are below the second, where motion does not tell.
+_SAME = 0.82
 _RELATED = 0.5
-# Limited range shown as full, and full as limited (ITU-R BT.601): gain and lift of luma.
-_RANGES = (
-    (255 / 219, -16 * 255 / 219, "limited-range pictures were stretched to full range"),
-    (219 / 255, 16.0, "full-range pictures were squeezed into limited range"),
-)
-_GAIN_SLACK, _LIFT_SLACK = 0.025, 3.0
-_OTHER_LEVELS = 0.15
+# Correlation of how much changes from frame to frame: the same scenes in another framing are above.
+_SAME_MOTION = 0.6
+# Jumps that are regular, at least, and how many frames they are off a line at most.
+_REGULAR, _IRREGULAR = 3, 1.5
+# Frames that a video has at least.
+_LEAST = 2
+# What pictures differ by, root mean square in 8-bit code values, for their correlation to say
+# anything: dark and flat ones lose it to compression.
+_OTHER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ def judge(
     theirs: Signatures,
     *,
     automatic: bool,
+    cut: bool = False,
 ) -> Verdict:
     """Says which frames of two files belong together.
 
@@ -58,6 +65,7 @@ def judge(
         ours: signatures of all frames of the reference.
         theirs: of the distorted file.
         automatic: whether frames that only one side has, at its start or end, may be left out.
+        cut: whether the reference was cut to the other's shape.
 
     Raises:
         MeasureError: when they do not belong together, or not without leaving frames out.
@@ -74,58 +82,75 @@ def judge(
     def no(why: str, hint: str) -> MeasureError:
         return refuse(reference.name, distorted.name, why, hint)
 
+    if min(len(ours), len(theirs)) < _LEAST:
+        raise _one_frame(reference, distorted, len(ours), len(theirs))
     reading = read_alignment(ours, theirs)
-    _same_pictures(reading, no)
+    _same_pictures(reading, ours, theirs, no, cut=cut)
     if reading.jumps:
         raise _jumped(reading.jumps, len(ours), len(theirs), no)
-    return _window(reading, len(ours), len(theirs), automatic, no)
+    verdict = _window(reading, len(ours), len(theirs), automatic, no)
+    if verdict.window.frames < _LEAST:
+        raise _one_frame(reference, distorted, len(ours), len(theirs))
+    return verdict
+
+
+def _one_frame(reference: Side, distorted: Side, ours: int, theirs: int) -> MeasureError:
+    return refuse(
+        reference.name,
+        distorted.name,
+        f"A single frame is no video: the reference has {ours} frame{'s' * (ours != 1)}, the "
+        f"file {theirs}. That they belong together cannot be told from one picture, and VMAF's "
+        "motion is that from the frame before",
+        "Give files of two frames or more.",
+    )
 
 
 _No = Callable[[str, str], MeasureError]
 
 
-def _same_pictures(reading: Reading, no: _No) -> None:
-    if reading.likeness is not None and reading.likeness < _RELATED:
+def _same_pictures(
+    reading: Reading, ours: Signatures, theirs: Signatures, no: _No, *, cut: bool
+) -> None:
+    framing = find_framing(ours, theirs, reading.usual)
+    other = reading.likeness is not None and reading.likeness < _SAME and reading.rest > _OTHER
+    said = f"correlation of the pictures {reading.likeness or 0:.2f}"
+    related = (reading.likeness or 0) >= _RELATED
+    if reading.motion is not None:
+        said += f", of their motion {reading.motion:.2f}"
+        related = reading.motion >= _SAME_MOTION
+    if cut and (other or framing is not None):
+        raise no(
+            "Cut around its centre, the reference does not show what the file does: it was "
+            f"cropped elsewhere, or shows different things ({said})",
+            "Cut the reference as the file was, and score against that.",
+        )
+    if other and not related and not (framing is not None and framing.turned):
         raise no(
             "They show different things: the reference is of another title, or of another part "
-            f"of it (correlation of the pictures {reading.likeness:.2f})",
+            f"of it ({said})",
             "Give the reference that the file was made from.",
         )
-    if reading.likeness is not None and reading.likeness < _SAME:
+    mistake = find_mistake(ours, theirs, reading.usual)
+    if mistake is not None and not other:
+        raise no(mistake.what, mistake.hint)
+    if framing is not None or other:
+        what = f"against the reference, {framing.what}" if framing else "a crop, bars or a turn"
         raise no(
-            "They show the same in another framing: a crop, a zoom, bars or a turn (correlation "
-            f"of the pictures {reading.likeness:.2f})",
-            "Cut or pad the reference as the file was, or encode again from this reference.",
-        )
-    for gain, lift, what in _RANGES:
-        near = abs(reading.gain - gain) < _GAIN_SLACK and abs(reading.lift - lift) < _LIFT_SLACK
-        if near:
-            raise no(
-                f"Their luma levels differ by a change of range that their headers do not tell: "
-                f"{what} (gain {reading.gain:.3f}, lift {reading.lift:+.1f})",
-                "Set the range of the wrong one right (setparams=range=...) and encode again.",
-            )
-    if abs(reading.gain - 1) > _OTHER_LEVELS:
-        raise no(
-            f"Their luma levels differ (gain {reading.gain:.2f}, lift {reading.lift:+.1f}): "
-            "another transfer, tone mapping or grading",
-            "Compare with a reference that went through the same colour conversion.",
+            f"They show the same in another framing: {what} ({said})",
+            "Cut, pad or turn the reference as the file was, or encode again from this reference.",
         )
 
 
 def _jumped(jumps: tuple[Jump, ...], ours: int, theirs: int, no: _No) -> MeasureError:
     first = jumps[0]
-    steps = {jump.after - jump.before for jump in jumps}
-    if len(jumps) >= 4 and len(steps) == 1:
-        gaps = np.diff([jump.frame for jump in jumps])
-        if gaps.max() - gaps.min() <= max(1, round(float(np.median(gaps)) / 4)):
-            what = "repeats" if first.after < first.before else "lacks"
-            return no(
-                f"It {what} a picture every {float(np.median(gaps)):.0f} frames, from frame "
-                f"{first.frame} on: its rate was converted (telecine or pulldown)",
-                "Encode at the reference's rate, or undo it first: `-vf fieldmatch,decimate` for "
-                "telecine, `-vf mpdecimate` for repeated pictures.",
-            )
+    if (period := _period(jumps)) is not None:
+        what = "repeats" if jumps[-1].after < jumps[0].after else "lacks"
+        return no(
+            f"It {what} a picture every {period:.3g} frames, from frame {first.frame} on: its rate "
+            "was converted (telecine or pulldown)",
+            "Encode at the reference's rate, or undo it first: `-vf fieldmatch,decimate` for "
+            "telecine, `-vf mpdecimate` for repeated pictures.",
+        )
     size = abs(first.after - first.before)
     back = len(jumps) > 1 and jumps[1].after == first.before
     length = jumps[1].frame - first.frame if back else 0
@@ -157,6 +182,22 @@ _ENCODE_AGAIN = (
     "Encode again without dropping or repeating frames (-fps_mode passthrough); a hole in the "
     "middle cannot be aligned away."
 )
+
+
+def _period(jumps: tuple[Jump, ...]) -> float | None:
+    """The frames from a repeated or missing picture to the next, where they are regular."""
+    ups = [jump.after > jump.before for jump in jumps]
+    # The first may lead there from an offset that nothing told.
+    begin = int(len(ups) > 1 and ups[0] != ups[1])
+    same = list(takewhile(lambda jump: (jump.after > jump.before) == ups[begin], jumps[begin:]))
+    frames = np.array([jump.frame for jump in same], np.float64)
+    offsets = np.array([jump.after for jump in same], np.float64)
+    if len(same) < _REGULAR or abs(offsets[-1] - offsets[0]) < _REGULAR:
+        return None
+    slope, start = np.polyfit(frames, offsets, 1)
+    if np.abs(start + slope * frames - offsets).max() > _IRREGULAR:
+        return None
+    return float(1 / abs(slope))
 
 
 def _window(reading: Reading, ours: int, theirs: int, automatic: bool, no: _No) -> Verdict:

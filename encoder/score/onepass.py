@@ -1,8 +1,4 @@
-"""One FFmpeg process for a reference and everything compared with it: metrics and signatures.
-
-Each file is decoded once, whatever is measured. Frames are paired by their index: both sides get it
-as their timestamp, so that a container's rounding cannot shift one against the other.
-"""
+"""One FFmpeg process for a reference and everything compared with it: metrics and signatures."""
 
 from __future__ import annotations
 
@@ -11,31 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ffmpeg as graph
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.errors import MachineError, MeasureError
-from encoder.ffmpeg.graph import (
-    FORMAT_WHITELIST,
-    Stream,
-    apply,
-    arguments,
-    open_input,
-    open_master,
-)
 from encoder.ffmpeg.locate import Ffmpeg, capabilities
-from encoder.ffmpeg.process import PROTOCOLS, ProcessFailed, Progress, run
-from encoder.media.colour import BT709, UNKNOWN, Colour
-from encoder.score.alignment import Fit
-from encoder.score.judge import Window
+from encoder.ffmpeg.process import ProcessFailed, Progress, run
+from encoder.score.compared import Pair
 from encoder.score.logs import read_table, read_values
-from encoder.score.metrics import Metric, feature_text
-from encoder.score.sides import Side, common_format
-from encoder.score.signatures import COLUMNS, ROWS, Signatures, load
-
-# As in encoder.score.measure: what the models were trained with, rounded properly everywhere.
-SCALE_FLAGS = "bicubic+accurate_rnd+bitexact"
+from encoder.score.pass_graph import (
+    Pass,
+    column,
+    metric_log,
+    pass_arguments,
+    picture_log,
+    sample_file,
+    sharing,
+    signature_log,
+)
+from encoder.score.sides import Side
+from encoder.score.signatures import Signatures, load
 
 _PICTURE_KEYS = {
     "psnr": {f"lavfi.psnr.psnr.{p}": f"psnr_{p}" for p in "yuv"},
@@ -45,16 +36,6 @@ _PICTURE_KEYS = {
 _GREY = {"psnr": {"lavfi.psnr.psnr.y": "psnr_y"}, "xpsnr": {"lavfi.xpsnr.xpsnr.y": "xpsnr_y"}}
 
 Values = dict[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A distorted file, how it fits the reference, and which frames count (None: all)."""
-
-    side: Side
-    fit: Fit
-    metrics: tuple[Metric, ...]
-    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +51,6 @@ class Measured:
     reference: Signatures
     distorted: Signatures
     samples: tuple[Path, Path] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """How a pass is run: the distance of scored frames, and of sampled ones (0: none)."""
-
-    every: int = 1
-    sample: int = 0
-    threads: int = 1
-
-
-def compared_size(reference: Side, pair: Pair) -> tuple[int, int]:
-    """The size that a pair is compared at."""
-    return pair.fit.crop or (reference.width, reference.height)
 
 
 def run_pass(
@@ -111,7 +78,7 @@ def run_pass(
     """
     _require(ffmpeg, pairs)
     damage = _Damage([reference, *(pair.side for pair in pairs)])
-    command = _command(reference, pairs, settings)
+    command = pass_arguments(reference, pairs, settings)
     try:
         run(ffmpeg, command, folder=folder, on_progress=on_progress, on_line=damage.line)
     except ProcessFailed as failure:
@@ -178,230 +145,6 @@ class _Damage:
         )
 
 
-def _command(reference: Side, pairs: Sequence[Pair], settings: Pass) -> list[str]:
-    base = _opened(reference)
-    copies = base.filter_multi_output("split", len(pairs))
-    scoring = sum(bool(pair.metrics) for pair in pairs)
-    # A thread of libvmaf costs about 90 MB at 1080p: no more of them than processors to serve.
-    threads = -(-settings.threads // max(1, scoring))
-    outputs: list[Stream] = []
-    shared = _sharing(pairs)
-    colour = _colour(reference.colour)
-    for number, pair in enumerate(pairs):
-        ours, theirs = _both(reference, pair, copies[number], number + 1)
-        wanted = _Branches(pair.metrics, settings.sample)
-        own_signature = shared.get(number, number) == number
-        left = ours.filter_multi_output("split", own_signature + wanted.count)
-        right = theirs.filter_multi_output("split", 1 + wanted.count)
-        if own_signature:
-            outputs.append(_signature(left[0], _signature_log("reference", number)))
-        outputs.append(_signature(right[0], _signature_log("distorted", number)))
-        branches = [
-            (
-                _windowed(right[1 + i], pair.window, reference=False),
-                _windowed(left[own_signature + i], pair.window, reference=True),
-            )
-            for i in range(wanted.count)
-        ]
-        outputs += wanted.outputs(branches, number, settings, threads, colour)
-    return arguments(graph.merge_outputs(*outputs))
-
-
-def compared_streams(reference: Side, pair: Pair) -> tuple[Stream, Stream]:
-    """The pictures of both sides as they are compared, from their first common frame on."""
-    ours, theirs = _both(reference, pair, _opened(reference), 1)
-    return (
-        _windowed(ours, pair.window, reference=True),
-        _windowed(theirs, pair.window, reference=False),
-    )
-
-
-def _both(reference: Side, pair: Pair, ours: Stream, number: int) -> tuple[Stream, Stream]:
-    width, height = compared_size(reference, pair)
-    form = common_format(reference, pair.side)
-    colour = _colour(reference.colour)
-    ours = apply(ours, pair.fit.reference_filters)
-    if pair.fit.crop:
-        ours = ours.filter("crop", width, height)
-    ours = _settled(ours, reference, form, colour)
-    theirs = apply(_opened(pair.side, number), pair.fit.distorted_filters)
-    return ours, _settled(theirs, reference, form, colour, (width, height))
-
-
-def _sharing(pairs: Sequence[Pair]) -> dict[int, int]:
-    """Which pairs have the same reference pictures, and so the signatures of which pair."""
-    first: dict[object, int] = {}
-    return {
-        number: first.setdefault((pair.fit.reference_filters, pair.fit.crop), number)
-        for number, pair in enumerate(pairs)
-    }
-
-
-def _opened(side: Side, number: int = 0) -> Stream:
-    if side.conform is not None:
-        return open_master(side.path, side.conform)
-    source = open_input(
-        side.path,
-        protocol_whitelist=PROTOCOLS,
-        format_whitelist=FORMAT_WHITELIST,
-        # The default and up: a file that is on both sides must not become one node of the graph.
-        thread_queue_size=str(8 + number),
-    )
-    return source[str(side.stream)]
-
-
-def _colour(colour: Colour) -> Colour:
-    def known(value: str, default: str) -> str:
-        return default if value == UNKNOWN else value
-
-    return Colour(
-        known(colour.primaries, BT709.primaries),
-        known(colour.transfer, BT709.transfer),
-        known(colour.matrix, BT709.matrix),
-        "full" if colour.range == "full" else "limited",
-    )
-
-
-def _settled(
-    stream: Stream, reference: Side, form: str, colour: Colour, size: tuple[int, int] | None = None
-) -> Stream:
-    """Pictures of the compared size and format, each at the time that is its index.
-
-    Code values are compared: both sides are labelled alike before anything could convert them, as
-    that they are alike was checked before.
-    """
-    stream = _labelled(stream, colour)
-    if size is not None:
-        stream = stream.filter("scale", *size, flags=SCALE_FLAGS)
-    stream = _labelled(stream.filter("format", form), colour).filter("setsar", 1)
-    rate = reference.rate
-    return stream.filter("settb", f"{rate.denominator}/{rate.numerator}").filter("setpts", "N")
-
-
-def _labelled(stream: Stream, colour: Colour) -> Stream:
-    return stream.filter(
-        "setparams",
-        field_mode="prog",
-        range=colour.range,
-        color_primaries=colour.primaries,
-        color_trc=colour.transfer,
-        colorspace=colour.matrix,
-    )
-
-
-def _windowed(stream: Stream, window: Window | None, *, reference: bool) -> Stream:
-    if window is None:
-        return stream
-    start = window.reference_start if reference else window.distorted_start
-    end = start + window.frames - 1
-    return stream.filter("select", f"between(n,{start},{end})").filter("setpts", "N")
-
-
-def _signature(stream: Stream, name: str) -> Stream:
-    # 16 bits before scaling: the scaler would cut its averages off to the 8 bits that came in.
-    small = stream.filter("extractplanes", "y").filter("format", "gray16le")
-    small = small.filter("scale", COLUMNS, ROWS, flags="area+accurate_rnd+bitexact")
-    return small.output(f"file:{name}", f="rawvideo", fps_mode="passthrough")
-
-
-def _signature_log(side: str, number: int) -> str:
-    return f"{side}-{number}.sig"
-
-
-def _sample_file(side: str, number: int) -> str:
-    return f"{side}-{number}.raw"
-
-
-class _Branches:
-    """What is made of the copies of a pair's two sides, one copy of each for every filter."""
-
-    def __init__(self, metrics: Sequence[Metric], sample: int) -> None:
-        self.library = [m for m in metrics if m.source != "picture"]
-        keys = {m.key for m in metrics if m.source == "picture"}
-        # xpsnr weighs by what changed since the frame before: it must see all of them.
-        self.pictures = [key for key in ("xpsnr", "psnr", "ssim") if key in keys]
-        self.sample = sample
-        self.count = bool(self.library) + len(self.pictures) + bool(sample and metrics)
-
-    def outputs(
-        self,
-        branches: Sequence[tuple[Stream, Stream]],
-        number: int,
-        settings: Pass,
-        threads: int,
-        colour: Colour,
-    ) -> list[Stream]:
-        left = list(branches)
-        made = []
-        if self.library:
-            theirs, ours = left.pop(0)
-            made.append(
-                _sink(_library(theirs, ours, self.library, number, settings, threads, colour))
-            )
-        chained: Stream | None = None
-        for key in self.pictures:
-            theirs, ours = left.pop(0)
-            if key != "xpsnr":
-                ours = _sampled(ours, settings.every)
-            if chained is None:
-                chained = theirs if key == "xpsnr" else _sampled(theirs, settings.every)
-            else:
-                # Not needed: the frames come from the filter before, with its values on them.
-                made.append(_sink(theirs))
-            chained = graph.filter([chained, ours], key, eof_action="endall")
-            if key == "xpsnr":
-                chained = _sampled(chained, settings.every)
-        if chained is not None:
-            made.append(
-                _sink(chained.filter("metadata", mode="print", file=f"pictures-{number}.txt"))
-            )
-        if self.sample and left:
-            theirs, ours = left.pop(0)
-            for side, stream in (("reference", ours), ("distorted", theirs)):
-                picked = stream.filter("select", f"not(mod(n,{self.sample}))")
-                name = f"file:{_sample_file(side, number)}"
-                made.append(picked.output(name, f="rawvideo", fps_mode="passthrough"))
-        return made
-
-
-def _library(
-    theirs: Stream,
-    ours: Stream,
-    metrics: Sequence[Metric],
-    number: int,
-    settings: Pass,
-    threads: int,
-    colour: Colour,
-) -> Stream:
-    options: dict[str, object] = {
-        "log_fmt": "csv",
-        "log_path": f"vmaf-{number}.csv",
-        "n_threads": threads,
-        "n_subsample": settings.every,
-        "eof_action": "endall",
-    }
-    models = [m for m in metrics if m.source == "model"]
-    features = [feature_text(m, colour) for m in metrics if m.source == "feature"]
-    # Without one, libvmaf would take its default; the name is that of the column.
-    models_text = "|".join(f"version={m.model}:name={_column(m)}" for m in models)
-    options["model"] = models_text or "version=vmaf_v0.6.1"
-    if features:
-        options["feature"] = "|".join(features)
-    return graph.filter([theirs, ours], "libvmaf", **options)
-
-
-def _column(metric: Metric) -> str:
-    return metric.name if metric.source == "model" else metric.key
-
-
-def _sampled(stream: Stream, every: int) -> Stream:
-    return stream if every == 1 else stream.filter("select", f"not(mod(n,{every}))")
-
-
-def _sink(stream: Stream) -> Stream:
-    return stream.output("-", f="null", fps_mode="passthrough")
-
-
 def _read(
     reference: Side, pairs: Sequence[Pair], number: int, settings: Pass, folder: Path
 ) -> Measured:
@@ -409,9 +152,9 @@ def _read(
     grey = reference.chroma == "gray"
     values: Values = {}
     frames: NDArray[np.int32] | None = None
-    library = {_column(m): m.name for m in pair.metrics if m.source != "picture"}
+    library = {column(m): m.name for m in pair.metrics if m.source != "picture"}
     if library:
-        frames, found = read_table(folder / f"vmaf-{number}.csv", tuple(library))
+        frames, found = read_table(folder / metric_log(number), tuple(library))
         values |= {library[column]: v for column, v in found.items()}
     keys = {m.key for m in pair.metrics if m.source == "picture"}
     if keys:
@@ -420,7 +163,7 @@ def _read(
             for key in keys
             for log, name in ((_GREY.get(key) if grey else None) or _PICTURE_KEYS[key]).items()
         }
-        own, found = read_values(folder / f"pictures-{number}.txt", wanted)
+        own, found = read_values(folder / picture_log(number), wanted)
         if frames is not None and not np.array_equal(own, frames):
             raise MeasureError(
                 "Metrics were measured on different frames",
@@ -435,13 +178,13 @@ def _read(
     asked = {m.name for m in pair.metrics}
     sampled = None
     if settings.sample and pair.metrics:
-        names = (_sample_file(side, number) for side in ("reference", "distorted"))
+        names = (sample_file(side, number) for side in ("reference", "distorted"))
         first, second = (folder / name for name in names)
         sampled = first, second
     return Measured(
         frames if frames is not None else np.zeros(0, np.int32),
         {name: found for name, found in values.items() if name in asked},
-        load(folder / _signature_log("reference", _sharing(pairs)[number])),
-        load(folder / _signature_log("distorted", number)),
+        load(folder / signature_log("reference", sharing(pairs)[number])),
+        load(folder / signature_log("distorted", number)),
         sampled,
     )

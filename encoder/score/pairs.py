@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ from encoder.ffmpeg.process import Progress
 from encoder.media.frames import FrameRange
 from encoder.media.pairs import MetricResult, PairScore, Pools
 from encoder.score.alignment import Fit, fit
+from encoder.score.compared import Pair, compared_size
 from encoder.score.judge import Verdict, judge
 from encoder.score.metrics import Metric, why_not
-from encoder.score.onepass import Measured, Pair, Pass, compared_size, run_pass
+from encoder.score.onepass import Measured, run_pass
+from encoder.score.pass_graph import Pass
 from encoder.score.pool import pool
 from encoder.score.sampled import sampled_scores
 from encoder.score.sides import Side, common_format
@@ -65,10 +67,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All pairs, and the signatures of all the reference's frames, mapped from the folder."""
+    """All pairs, and the signatures of all the reference's frames, mapped from the folder.
+
+    Where a pair is compared at a lower rate, they are of every ``step``-th frame.
+    """
 
     scored: tuple[Scored, ...]
     signatures: Signatures
+    step: int
 
 
 def score_files(
@@ -93,17 +99,6 @@ def score_files(
         MachineError: when FFmpeg lacks what is needed.
         MeasureError: when a pair may not be compared, a file is damaged, or no metric applies.
     """
-    size = reference.width, reference.height
-    metrics = tuple(m for m in request.metrics if not why_not(m, reference.colour, size))
-    if not metrics:
-        first = request.metrics[0]
-        raise MeasureError(
-            "No metric that was asked for applies to these pictures",
-            where=reference.name,
-            why=why_not(first, reference.colour, size),
-            hint="Ask for psnr, ssim, ms_ssim or xpsnr: they compare code values in the pictures' "
-            "own transfer",
-        )
     fits = [
         fit(
             reference,
@@ -113,7 +108,10 @@ def score_files(
         )
         for side in distorted
     ]
-    pairs = [Pair(side, how, metrics) for side, how in zip(distorted, fits, strict=True)]
+    pairs = [
+        _applicable(reference, Pair(side, how, request.metrics))
+        for side, how in zip(distorted, fits, strict=True)
+    ]
     done: list[Scored] = []
     signatures: Signatures | None = None
     batches = list(_batches(pairs, reference))
@@ -126,7 +124,27 @@ def score_files(
         done += found
     if signatures is None:
         raise ValueError("nothing to compare")
-    return Result(tuple(done), signatures)
+    return Result(tuple(done), signatures, fits[0].reference_step)
+
+
+def _applicable(reference: Side, pair: Pair) -> Pair:
+    """The pair with those of its metrics that apply to its pictures.
+
+    Raises:
+        MeasureError: when none does.
+    """
+    size, form = compared_size(reference, pair), common_format(reference, pair.side)
+    reasons = [why_not(metric, reference.colour, size, form) for metric in pair.metrics]
+    metrics = tuple(m for m, reason in zip(pair.metrics, reasons, strict=True) if not reason)
+    if metrics:
+        return replace(pair, metrics=metrics)
+    raise MeasureError(
+        "No metric that was asked for applies to these pictures",
+        where=reference.name,
+        why=reasons[0],
+        hint="Ask for psnr, ssim or ms_ssim: they compare code values in the pictures' own "
+        "transfer",
+    )
 
 
 def _batches(pairs: Sequence[Pair], reference: Side) -> list[list[Pair]]:
@@ -222,6 +240,7 @@ def _judge(reference: Side, pair: Pair, measured: Measured, request: Request) ->
         measured.reference,
         measured.distorted,
         automatic=request.automatic,
+        cut=pair.fit.crop is not None,
     )
 
 
@@ -259,7 +278,7 @@ def _scored(
         verdict,
         size,
         form,
-        measured.frames + verdict.window.reference_start,
+        (measured.frames + verdict.window.reference_start) * pair.fit.reference_step,
         measured.values,
         sampled,
         count,
@@ -280,7 +299,7 @@ def pooled(
     results = []
     for metric in request.metrics:
         values = scored.values.get(metric.name)
-        reason = why_not(metric, colour_of.colour, scored.size)
+        reason = why_not(metric, colour_of.colour, scored.size, scored.pixel_format)
         if values is None and not reason:
             reason = "grey pictures have no chroma"
         if values is None:
@@ -303,7 +322,7 @@ def pooled(
         width=scored.size[0],
         height=scored.size[1],
         pixel_format=scored.pixel_format,
-        reference_start=window.reference_start,
+        reference_start=window.reference_start * scored.fit.reference_step,
         distorted_start=window.distorted_start,
         frames=window.frames,
         every=request.every,

@@ -21,7 +21,8 @@ class Side:
     ``width`` and ``height`` are those of the upright picture, ``frames`` how many the container
     promises (None: not known before the end, as on standard input). ``chroma`` is ``420``, ``422``,
     ``444``, ``gray`` or ``rgb``. ``conform`` is the chain that makes reference pictures of a
-    master; without it, pictures are taken as they are decoded.
+    master; without it, pictures are taken as they are decoded. ``start`` is the first picture's
+    time in the file, in seconds, and ``uneven`` whether their times are not equally far apart.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Side:
     colour: Colour
     interlaced: bool
     conform: Conform | None = None
+    start: Fraction = Fraction(0)
+    uneven: bool = False
 
     @property
     def aspect(self) -> Fraction:
@@ -68,6 +71,8 @@ def file_side(name: str, path: Path, video: VideoStream) -> Side:
         colour,
         # Both must say so: fine moving detail can look like fields.
         video.scan == "interlaced" and video.field_order != "progressive",
+        start=video.start,
+        uneven=video.cadence == "variable",
     )
 
 
@@ -86,6 +91,7 @@ def conformed(side: Side, conform: Conform) -> Side:
         colour=conform.colour,
         interlaced=False,
         conform=conform,
+        uneven=False,
     )
 
 

@@ -39,7 +39,8 @@ class Fragment:
 
     Times are ticks before any edit: ``decode`` is tfdt, ``duration`` the sum of its samples,
     ``first`` and ``last`` the ends of what it presents. ``sync`` are the presentation times of its
-    sync samples, ``starts_sync`` whether the first sample is one. ``data`` and ``first_size`` are
+    sync samples, ``starts_sync`` whether the first sample is one, ``sealed`` whether it certainly
+    has encrypted samples. ``data`` and ``first_size`` are
     where the first sample lies, ``sample`` the duration that most of its samples have.
     """
 
@@ -58,6 +59,7 @@ class Fragment:
     first_size: int
     signed: bool
     picture: First
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _fragment(
     count = 0
     version = 0
     tables: list[np.ndarray] = []
-    timed = False
+    timed = sealed = clear = False
     for kind, start, end in _children(data, 8, length):
         if kind != "traf":
             continue
@@ -163,6 +165,10 @@ def _fragment(
         if tfhd is None or struct.unpack_from(">I", data, tfhd[1] + 4)[0] != header.track_id:
             continue
         duration, size, flags = _defaults(data, tfhd[1], header)
+        kinds = {one[0] for one in boxes}
+        sealed |= not kinds.isdisjoint(("senc", "saiz"))
+        # Groups may say of samples that they are clear.
+        clear |= any(one[0] == "sbgp" and data[one[1] + 4 : one[1] + 8] == b"seig" for one in boxes)
         for inner, place, _ in boxes:
             if inner == "tfdt":
                 timed = True
@@ -221,6 +227,7 @@ def _fragment(
             first_size=first_size,
             signed=bool(version),
             picture=picture,
+            sealed=sealed and not clear,
         )
     )
     return length + mdat

@@ -21,7 +21,7 @@ class Coding:
     ``kind`` is the coding of the clear samples, ``record`` its configuration record, ``nal_length``
     the bytes before each NAL unit (0 where there are none). ``colour`` is primaries, transfer,
     matrix and full range of an nclx box. ``scheme`` is empty when samples are clear; ``pattern``
-    are the encrypted and the skipped blocks of it.
+    are the encrypted and the skipped blocks of it, ``kid`` the hexadecimal identifier of the key.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Coding:
     colour: tuple[int, int, int, int] | None = None
     scheme: str = ""
     pattern: tuple[int, int] = (0, 0)
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _visual(entry: Box) -> Coding:
     head.take(24)
     width, height = head.u16(), head.u16()
     boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
-    kind, scheme, pattern = _protection(entry.kind, boxes)
+    kind, scheme, pattern, kid = _protection(entry.kind, boxes)
     record, nal = b"", 0
     if kind in ("avc1", "avc3") and "avcC" in boxes:
         record = boxes["avcC"].payload
@@ -181,6 +182,7 @@ def _visual(entry: Box) -> Coding:
         colour=_colour(boxes.get("colr")),
         scheme=scheme,
         pattern=pattern,
+        kid=kid,
     )
 
 
@@ -197,16 +199,18 @@ def _audio(entry: Box) -> Coding:
     head.take(16)
     channels = head.u16()
     boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
-    kind, scheme, pattern = _protection(entry.kind, boxes)
+    kind, scheme, pattern, kid = _protection(entry.kind, boxes)
     codec, channels = audio_codec(kind, boxes, entry, channels)
-    return Coding(kind=kind, codec=codec, channels=channels, scheme=scheme, pattern=pattern)
+    return Coding(
+        kind=kind, codec=codec, channels=channels, scheme=scheme, pattern=pattern, kid=kid
+    )
 
 
-def _protection(kind: str, boxes: Mapping[str, Box]) -> tuple[str, str, tuple[int, int]]:
-    """The coding behind the encryption, its scheme and its pattern (ISO/IEC 23001-7)."""
+def _protection(kind: str, boxes: Mapping[str, Box]) -> tuple[str, str, tuple[int, int], str]:
+    """The coding behind the encryption, its scheme, pattern and key (ISO/IEC 23001-7)."""
     if "sinf" not in boxes:
-        return kind, "", (0, 0)
-    scheme, pattern = "unknown", (0, 0)
+        return kind, "", (0, 0), ""
+    scheme, pattern, kid = "unknown", (0, 0), ""
     for box in children(boxes["sinf"].payload, boxes["sinf"].path):
         if box.kind == "frma":
             kind = four(box.payload[:4])
@@ -216,4 +220,6 @@ def _protection(kind: str, boxes: Mapping[str, Box]) -> tuple[str, str, tuple[in
             for inner in children(box.payload, box.path):
                 if inner.kind == "tenc" and len(inner.payload) > 5 and inner.payload[0] == 1:
                     pattern = inner.payload[5] >> 4, inner.payload[5] & 15
-    return kind, scheme, pattern
+                if inner.kind == "tenc" and len(inner.payload) >= 24:
+                    kid = inner.payload[8:24].hex()
+    return kind, scheme, pattern, kid

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from encoder.verify.boxes import Fragment, MediaFile
 from encoder.verify.files import target
 from encoder.verify.load_hls import Media, checked_range
+from encoder.verify.pictures import TILES, Sheet, Sheets, grid_of
 from encoder.verify.subject import Part, Representation, Stream, Subject
 from encoder.verify.verdict import Place
 from encoder.verify.xmltree import BadXml, Node, parse_xml
@@ -17,6 +19,8 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?
 _ADDRESSING = ("SegmentBase", "SegmentTemplate", "SegmentList")
 # No title has so many; a broken timeline could ask for any number.
 _MOST_SEGMENTS = 100_000
+# Durations are written to the millisecond, if not more exactly.
+_ROUNDED = Fraction(1, 1000)
 
 # Where a segment lies (file, offset, bytes or None for the rest) and how long it is said to be.
 Address = tuple[str, int, int | None, Fraction]
@@ -55,6 +59,8 @@ def load_dash(subject: Subject, name: str, media: Media) -> None:
     for period in periods:
         for adaptation in period.all("AdaptationSet"):
             if adaptation.get("contentType") == "image" or _tiles(adaptation):
+                for node in adaptation.all("Representation"):
+                    _pictures(subject, (period, adaptation, node))
                 continue
             for node in adaptation.all("Representation"):
                 subject.representations.append(_one(subject, (period, adaptation, node), media))
@@ -66,10 +72,44 @@ def _tiles(adaptation: Node) -> bool:
     return any(one.startswith("image/") for one in (kind, *inner))
 
 
-def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Representation:
-    period, adaptation, node = nodes
-    label = node.get("id") or "?"
-    place = Place(subject.mpd, line=node.line)
+def _pictures(subject: Subject, nodes: tuple[Node, Node, Node]) -> None:
+    """Thumbnails: the sheets that a template leads to (DASH-IF IOP 4.3, 6.2.6)."""
+    _, adaptation, node = nodes
+    label, place = node.get("id") or "?", Place(subject.mpd, line=node.line)
+    problems: list[tuple[Place, str, str]] = []
+    base, values = _base(subject, nodes), _merged(nodes)
+    if base is None:
+        subject.unread.append(f"representation {label} does not lie in this folder")
+        return
+    properties = [*node.all("EssentialProperty"), *adaptation.all("EssentialProperty")]
+    tiles = [one.get("value") for one in properties if one.get("schemeIdUri") == TILES]
+    grid = grid_of(tiles[0]) if tiles else (1, 1)
+    if grid is None:
+        problems.append((place, f"thumbnail_tile of {tiles[0]}", "columns and rows, such as 5x4"))
+    width, height = (node.get(one) or adaptation.get(one) for one in ("width", "height"))
+    size = grid_of(f"{width}x{height}")
+    if size is None:
+        problems.append((place, f"{width} by {height} pixels", "width and height of a sheet"))
+    mime = node.get("mimeType") or adaptation.get("mimeType") or ""
+    if mime not in ("image/jpeg", "image/png"):
+        problems.append((place, mime or "no mimeType", "image/jpeg or image/png"))
+    sheets = []
+    for name, _, _, duration in _segments(subject, base, nodes, values, Media(), None):
+        checked_range(subject, place, name, 0, None)
+        sheets.append(Sheet(place, name, duration))
+    # The last segment of a template lasts as long as the others, whatever is left of the title.
+    full = max((one.duration for one in sheets), default=Fraction(0))
+    scale, length = whole(values.get("timescale"), 1) or 1, whole(values.get("duration"))
+    full = Fraction(length, scale) or full
+    interval = full / (grid[0] * grid[1]) if grid else None
+    whole_sheets = tuple(replace(one, duration=full) for one in sheets)
+    subject.pictures.append(
+        Sheets(label, place, True, grid, size, interval, whole_sheets, tuple(problems))
+    )
+
+
+def _base(subject: Subject, nodes: tuple[Node, Node, Node]) -> str | None:
+    """What addresses of a representation are relative to; None when it is elsewhere."""
     base: str | None = subject.mpd
     for outer in (subject.root, *nodes):
         address = outer.first("BaseURL") if outer else None
@@ -77,6 +117,14 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
             text = address.text.strip()
             base = target(base, text)
             base = f"{base}/" if base and text.endswith("/") else base
+    return base
+
+
+def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Representation:
+    period, adaptation, node = nodes
+    label = node.get("id") or "?"
+    place = Place(subject.mpd, line=node.line)
+    base = _base(subject, nodes)
     addressing = _addressing(nodes)
     kind = _kind(adaptation, node)
     if base is None:
@@ -84,6 +132,13 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
         stream = Stream(label, place, "none", kind, None, None, (), ())
         return Representation(node, adaptation, period, addressing, stream)
     values = _merged(nodes)
+    mime = node.get("mimeType") or adaptation.get("mimeType") or ""
+    if mime == "text/vtt" and addressing is None:
+        part = Part(
+            place, *checked_range(subject, place, base, 0, None), _total(subject, period), ()
+        )
+        stream = Stream(label, place, "vtt", kind, None, None, (part,), ())
+        return Representation(node, adaptation, period, addressing, stream)
     start = _initialisation(subject, base, values, nodes, place)
     header = media.header(subject, start, place) if start and start[2] else None
     addresses = list(_segments(subject, base, nodes, values, media, start))
@@ -95,7 +150,6 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
         if header is not None and size:
             fragments, used[file] = media.fragments(subject, file, header, at, at + size)
         parts.append(Part(place, file, at, size, duration, fragments))
-    mime = node.get("mimeType") or adaptation.get("mimeType") or ""
     container = "mp4" if mime.endswith("/mp4") else "vtt" if mime == "text/vtt" else "unknown"
     if container == "unknown":
         subject.unread.append(f"representation {label} is {mime or 'of no type'}: not looked into")
@@ -252,7 +306,8 @@ def _timeline(
     timeline = _inner(nodes, "SegmentTimeline")
     if timeline is None:
         length = whole(values.get("duration"))
-        count = -(-total * scale // length) if length else 0
+        # A duration that was rounded up is no reason for one segment more.
+        count = -(-(total - _ROUNDED) * scale // length) if length else 0
         for step in range(min(int(count), _MOST_SEGMENTS)):
             left = total - Fraction(step * length, scale)
             yield number + step, step * length, min(Fraction(length, scale), left)

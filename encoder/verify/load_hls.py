@@ -9,7 +9,8 @@ from encoder.package.cursor import Damaged
 from encoder.verify.boxes import Fragment, MediaFile, read_media
 from encoder.verify.files import target
 from encoder.verify.initialisation import Initialisation, read_initialisation
-from encoder.verify.m3u8 import ByteRange, Playlist, parse
+from encoder.verify.m3u8 import ByteRange, Playlist, Tag, parse
+from encoder.verify.pictures import image_playlist
 from encoder.verify.subject import Part, Stream, Subject
 from encoder.verify.verdict import Place
 
@@ -73,7 +74,7 @@ def load_hls(subject: Subject, name: str, media: Media) -> None:
                 kind = _KINDS.get(attributes.get("TYPE", ""), "")
                 addresses.append((attributes["URI"], tag.line, kind))
     for tag in playlist.all("EXT-X-IMAGE-STREAM-INF"):
-        _images(subject, name, tag.attributes.get("URI", ""))
+        _images(subject, name, tag)
     for uri, line, kind in addresses:
         child = target(name, uri)
         place = Place(name, line=line)
@@ -87,16 +88,19 @@ def load_hls(subject: Subject, name: str, media: Media) -> None:
             _media_playlist(subject, _playlist(subject, child), kind, media)
 
 
-def _images(subject: Subject, base: str, uri: str) -> None:
-    """Pictures for scrubbing: their files belong to the package, and no rule is about them."""
-    name = target(base, uri)
-    if name is None or subject.files.size(name) is None:
-        return
-    subject.declared.add(name)
-    for segment in parse(name, subject.files.text(name)).segments:
-        if picture := target(name, segment.range.uri):
-            subject.declared.add(picture)
-    subject.unread.append(f"{name} is of pictures (EXT-X-IMAGE-STREAM-INF)")
+def _images(subject: Subject, base: str, tag: Tag) -> None:
+    """Pictures for scrubbing: an image media playlist, and its files."""
+    uri = tag.attributes.get("URI", "")
+    name, place = target(base, uri), Place(base, line=tag.line)
+    if name is None:
+        subject.unread.append(f"{uri} (line {tag.line} of {base}) is not a relative address")
+    elif subject.files.size(name) is None:
+        subject.problem("OURS files", place, f"{name} is not there", "a playlist")
+    else:
+        found = image_playlist(tag, place, _playlist(subject, name))
+        subject.pictures.append(found)
+        for sheet in found.sheets:
+            checked_range(subject, sheet.place, sheet.name, 0, None)
 
 
 def _playlist(subject: Subject, name: str) -> Playlist:
@@ -125,9 +129,15 @@ def _media_playlist(subject: Subject, playlist: Playlist, kind: str, media: Medi
         if first.map is not None:
             where = _resolved(subject, name, first.map, first.line)
             container = "mp4"
-            header = media.header(subject, where, place) if where else None
-        else:
+            hidden = first.map_key is not None
+            header = media.header(subject, where, place) if where and not hidden else None
+        elif not first.whole:
             container = _container(subject, target(name, first.range.uri))
+    if any(one.whole for one in playlist.segments):
+        subject.unread.append(
+            f"{name} has segments that are encrypted whole: their sizes are checked, not what is "
+            "in them"
+        )
     if any(one.map != first.map for one in playlist.segments if first):
         subject.unread.append(f"{name} has several EXT-X-MAP: only the first was used")
     parts = []
@@ -136,7 +146,8 @@ def _media_playlist(subject: Subject, playlist: Playlist, kind: str, media: Medi
         found = _resolved(subject, name, segment.range, segment.line)
         fragments: tuple[Fragment, ...] = ()
         file, offset, size = found or ("", 0, 0)
-        if header is not None and size and subject.files.size(file) is not None:
+        readable = header is not None and not segment.whole
+        if header is not None and readable and size and subject.files.size(file) is not None:
             fragments, used[file] = media.fragments(subject, file, header, offset, offset + size)
         at = Place(name, line=segment.line)
         parts.append(Part(at, file, offset, size, segment.duration, fragments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,12 +37,19 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as a playlist names it; ``duration`` is its EXTINF in seconds."""
+    """A segment as a playlist names it; ``duration`` is its EXTINF in seconds.
+
+    ``keyed`` is whether an EXT-X-KEY says how it is decrypted, ``whole`` whether it is encrypted
+    whole (AES-128), and ``map_key`` the attributes of the key under which its EXT-X-MAP is.
+    """
 
     line: int
     duration: Fraction
     range: ByteRange
     map: ByteRange | None
+    keyed: bool = False
+    whole: bool = False
+    map_key: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +137,32 @@ def _segments(tags: list[Tag], problems: list[tuple[int, str]]) -> Iterator[Segm
     byte_range: str | None = None
     header: ByteRange | None = None
     ends: dict[str, int] = {}
+    key: dict[str, str] | None = None
+    map_key: dict[str, str] | None = None
     for tag in tags:
         if tag.name == "EXTINF":
             duration = _seconds(tag, problems)
         elif tag.name == "EXT-X-BYTERANGE":
             byte_range = tag.value
+        elif tag.name == "EXT-X-KEY":
+            method = tag.attributes.get("METHOD", "NONE")
+            key = None if method == "NONE" else tag.attributes
         elif tag.name == "EXT-X-MAP":
             attributes = tag.attributes
             uri = attributes.get("URI", "")
             header = _range(uri, attributes.get("BYTERANGE"), ends, tag.line, problems)
+            map_key = key if whole(key) else None
         elif not tag.name and duration is not None:
             found = _range(tag.value, byte_range, ends, tag.line, problems)
             if found.size is not None:
                 ends[tag.value] = found.offset + found.size
-            yield Segment(tag.line, duration, found, header)
+            yield Segment(tag.line, duration, found, header, key is not None, whole(key), map_key)
             duration = byte_range = None
+
+
+def whole(key: Mapping[str, str] | None) -> bool:
+    """Whether a key is of segments that are encrypted whole: AES-128, and its longer relatives."""
+    return key is not None and key.get("METHOD", "").startswith("AES-")
 
 
 def _seconds(tag: Tag, problems: list[tuple[int, str]]) -> Fraction:

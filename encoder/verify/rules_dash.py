@@ -15,8 +15,9 @@ from encoder.verify.verdict import Check, Hit, Place, Rule, Severity
 from encoder.verify.xmltree import Node
 
 _LIVE, _ON_DEMAND = "isoff-live", "isoff-on-demand"
-_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
+PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 _ROLE = "urn:mpeg:dash:role:2011"
+TRICK_MODE = "http://dashif.org/guidelines/trickmode"
 
 
 def at(s: Subject, node: Node) -> Place:
@@ -185,7 +186,7 @@ def subsegments(s: Subject) -> Iterator[Hit]:
 
 def default_kid(s: Subject) -> Iterator[Hit]:
     for node in _nodes(s, "ContentProtection"):
-        if node.get("schemeIdUri") == _PROTECTION and not node.get("default_KID"):
+        if node.get("schemeIdUri") == PROTECTION and not node.get("default_KID"):
             yield Hit(at(s, node), "mp4protection without default_KID", "cenc:default_KID")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from encoder.verify.load_dash import seconds, whole
-from encoder.verify.rules_dash import at, rule, sets, trick
+from encoder.verify.rules_dash import TRICK_MODE, at, rule, sets, trick
 from encoder.verify.rules_multivariant import codecs, same_codec
 from encoder.verify.subject import Representation, Subject
 from encoder.verify.verdict import Hit
@@ -84,6 +84,31 @@ def codecs_true(s: Subject) -> Iterator[Hit]:
             yield Hit(at(s, one.node), "no @codecs", found or "@codecs")
         elif found and not any(same_codec(text, found) for text in declared):
             yield Hit(at(s, one.node), f"@codecs is {','.join(declared)}", found)
+
+
+def trick_mode(s: Subject) -> Iterator[Hit]:
+    """Sets for trick modes: of which they are, and that every picture decodes alone where they say
+    so (DASH-IF IOP 3.2.9)."""
+    ids = {one.get("id") for one, _ in sets(s, "video") if not trick(one)}
+    for adaptation, inside in sets(s, "video"):
+        for node in adaptation.children:
+            if node.get("schemeIdUri") != TRICK_MODE:
+                continue
+            named = (node.get("value") or "").split()
+            if node.name != "EssentialProperty":
+                yield Hit(at(s, node), f"trick mode as {node.name}", "EssentialProperty")
+            if not named or not ids.issuperset(named):
+                found = f"trick mode of {' '.join(named) or 'nothing'}"
+                yield Hit(at(s, node), found, "the @id of video sets of this MPD")
+        for one in inside if trick(adaptation) else ():
+            sync = sum(len(fragment.sync) for fragment in one.stream.fragments())
+            if one.get("codingDependency") == "false" and sync < one.stream.samples:
+                found = f'codingDependency="false", and {one.stream.samples - sync} of'
+                found += f" {one.stream.samples} pictures depend on others"
+                yield Hit(at(s, one.node), found, "key frames alone")
+            rate = one.get("maxPlayoutRate")
+            if rate is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", rate):
+                yield Hit(at(s, one.node), f"@maxPlayoutRate is {rate}", "a number")
 
 
 def index_range(s: Subject) -> Iterator[Hit]:
@@ -178,6 +203,13 @@ RULES = (
         True,
         "Declare the coding as the sample entry has it",
         codecs_true,
+    ),
+    rule(
+        "IOP 3.2.9",
+        "Sets for trick modes say of what they are, and hold what they say",
+        True,
+        "Name the video sets by @id, and give key frames alone where codingDependency is false",
+        trick_mode,
     ),
     rule(
         "DASH 5.3.9.2",

@@ -18,12 +18,14 @@ def iframes_only(s: Subject) -> Iterator[Hit]:
 
 
 def dense_iframes(s: Subject) -> Iterator[Hit]:
+    known = [(one, stream) for one, stream in s.iframe_playlists() if one.segments]
     sparse = [
         (playlist.duration / len(playlist.segments), stream)
-        for playlist, stream in s.iframe_playlists()
-        if playlist.duration > Fraction(11, 10) * len(playlist.segments) > 0
+        for playlist, stream in known
+        if playlist.duration > Fraction(11, 10) * len(playlist.segments)
     ]
-    if sparse:
+    # One that is dense is enough: it is there to scrub with.
+    if sparse and len(sparse) == len(known):
         apart, stream = max(sparse, key=lambda one: one[0])
         more = f", and {len(sparse) - 1} more playlists" if len(sparse) > 1 else ""
         found = f"an I-frame every {tell(apart)}{more}"

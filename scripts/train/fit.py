@@ -200,7 +200,8 @@ DESIGNS: dict[str, tuple[tuple[int, int], ...]] = {
 def belief_of(one: Example, prior: Prior, places: Sequence[tuple[int, int]]) -> Belief:
     """What is known of an example after short trials."""
     side = max(one.width, one.height)
-    return believe(prior, one.features, trials_of(one, places), one.width * one.height, side)
+    trials = trials_of(one, places)
+    return believe(prior, one.features, one.frames, trials, one.width * one.height, side)
 
 
 def errors(pairs: Sequence[tuple[Example, Prior]]) -> dict[str, Any]:

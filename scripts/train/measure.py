@@ -164,7 +164,7 @@ def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> 
         start = len(frames) // 3
         short = FrameRange(start, start + SHORT_FRAMES)
         window = Window(short, 0)
-        sample = extract_sample(ffmpeg, pictures.master, pictures.conform, [window], part)
+        (sample,) = extract_sample(ffmpeg, pictures.master, pictures.conform, [window], part)
         shorter = replace(pictures, master=replace(pictures.master, path=sample), frames=len(short))
         found = analyze(ffmpeg, pictures.master, pictures.conform)
         document = {
@@ -207,7 +207,7 @@ def _extract(
         filters = (*conform.filters, scale, Filter("setsar", ("1",)))
         conform = replace(conform, filters=filters, width=width, height=height)
     window = Window(frames, 0)
-    sample = extract_sample(ffmpeg, clip.master, conform, [window], folder)
+    (sample,) = extract_sample(ffmpeg, clip.master, conform, [window], folder)
     # They are reference pictures already: nothing is left to be conformed.
     as_it_is = replace(conform, stream_index=0, input_options=(), filters=())
     return Pictures(replace(clip.master, path=sample), as_it_is, len(frames))
@@ -243,11 +243,11 @@ def _grid(
     windows = [Window(FrameRange(0, pictures.frames), 0)]
     trials = run_trials(
         ffmpeg,
-        pictures.master.path,
+        [pictures.master.path],
         pictures.conform,
         windows,
         codec,
-        [Encode(width, height, (0,), (crf,)) for width, height in sizes for crf in crfs],
+        [Encode(width, height, 0, crf) for width, height in sizes for crf in crfs],
         settings,
         folder,
     )

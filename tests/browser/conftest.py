@@ -14,13 +14,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
+from encoder.media.package import BYTE_RANGES, Layout
+from encoder.media.protection import ContentKey, Protection
+from encoder.media.renditions import TextRendition
+from encoder.package.package import package
 from samples.generate import generate
+from tests.package.media import make_audio, make_set, make_video
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -28,6 +35,13 @@ GIVEN = tuple(p for p in os.environ.get("ENCODER_BROWSER_PACKAGE", "").split(os.
 
 # Short shots with one audio track; 29.97 frames a second with surround sound.
 INGESTED = ("cartoon", "dissolves")
+# How well they are encoded does not matter to a player.
+QUICKLY = ("--effort", "instant", "--preset", "veryfast", "--score", "sampled")
+
+CLEAR_KEYS = (
+    ContentKey(bytes(range(16)), bytes(range(16, 32)), ("sd",)),
+    ContentKey(bytes(range(32, 48)), bytes(range(48, 64)), ("audio",)),
+)
 
 SECONDS = 6
 SHORT_SECONDS = 1.5
@@ -123,6 +137,106 @@ def short_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _make_package(tmp_path_factory.mktemp("browser") / "package", SHORT_SECONDS)
 
 
+@pytest.fixture(scope="session")
+def files_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with files for segments, one longer than the other, and hashes in names."""
+    ffmpeg, folder = locate(), tmp_path_factory.mktemp("files")
+    rungs = [
+        make_video(ffmpeg, folder / f"{height}p.mp4", (height * 16 // 9, height), crf=crf)
+        for height, crf in ((180, 24), (90, 32))
+    ]
+    sound = make_audio(
+        ffmpeg, folder / "sound.mp4", language="en", name="English", source=0, default=True
+    )
+    into = folder / "package"
+    into.mkdir()
+    layout = Layout("files", "hash")
+    # No boundary just behind where is sought: see the README.
+    package(ffmpeg, make_set(rungs, [sound]), into, segment_seconds=Fraction(5), layout=layout)
+    return into
+
+
+@pytest.fixture(scope="session")
+def protected_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that is encrypted with ``cbcs`` and CLEAR_KEYS."""
+    return _make_protected(tmp_path_factory.mktemp("protected"), Protection("cbcs", CLEAR_KEYS))
+
+
+@pytest.fixture(scope="session")
+def lead_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, of which the first segment is clear."""
+    protection = Protection("cbcs", CLEAR_KEYS, clear_lead=Fraction(1))
+    return _make_protected(tmp_path_factory.mktemp("lead"), protection)
+
+
+def _make_protected(folder: Path, protection: Protection, layout: Layout = BYTE_RANGES) -> Path:
+    pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
+    ffmpeg = locate()
+    rungs = [
+        make_video(ffmpeg, folder / "180p.mp4", (320, 180), crf=30),
+        make_video(ffmpeg, folder / "av1-90p.mp4", (160, 90), codec="av1", crf=45),
+    ]
+    sound = make_audio(
+        ffmpeg, folder / "sound.mp4", language="en", name="English", source=0, default=True
+    )
+    into = folder / "package"
+    into.mkdir()
+    seconds = Fraction(4)
+    package(
+        *(ffmpeg, make_set(rungs, [sound]), into),
+        segment_seconds=seconds,
+        layout=layout,
+        protection=protection,
+    )
+    return into
+
+
+@pytest.fixture(scope="session")
+def whole_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package for HLS alone, whose segments are encrypted whole; with the key, as if beside it
+    there were who hands it out."""
+    key = ContentKey(bytes(range(16)), bytes(range(16, 32)), address="/package/the.key")
+    folder = tmp_path_factory.mktemp("whole")
+    into = _make_protected(folder, Protection("aes-128", (key,)), Layout("files"))
+    (into / "the.key").write_bytes(key.key)
+    return into
+
+
+CUES = (("0.500", "1.500", "First words"), ("2.000", "3.800", "Last words"))
+
+
+@pytest.fixture(scope="session")
+def codecs_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of 96 frames in H.264 and in AV1, with subtitles."""
+    ffmpeg, folder = locate(), tmp_path_factory.mktemp("codecs")
+    rungs = [
+        make_video(
+            *(ffmpeg, folder / f"{codec}-{height}p.mp4", (height * 16 // 9, height)),
+            codec=codec,
+            crf=crf,
+            frames=96,
+            keyframes=(0, 48),
+        )
+        for codec, height, crf in (("h264", 180, 24), ("av1", 180, 40), ("av1", 90, 40))
+    ]
+    sound = make_audio(
+        *(ffmpeg, folder / "sound.mp4"),
+        language="en",
+        name="English",
+        source=0,
+        default=True,
+        duration=96 / rungs[0].frame_rate,
+    )
+    words = folder / "words.vtt"
+    cues = [f"00:00:0{start} --> 00:00:0{end}\n{text}\n" for start, end, text in CUES]
+    words.write_text("\n".join(["WEBVTT\n", *cues]), encoding="utf-8")
+    text = TextRendition("en", "en", "English", False, ("subtitle",), len(CUES), "webvtt", words)
+    into = folder / "package"
+    into.mkdir()
+    package(ffmpeg, replace(make_set(rungs, [sound], frames=96), text=(text,)), into)
+    return into
+
+
 @pytest.fixture(scope="session", params=GIVEN or INGESTED)
 def package_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each package that must play without a fault: given ones, or those of sample masters."""
@@ -132,7 +246,7 @@ def package_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp(name)
     argv = ["ingest", str(generate([name])[name]), "-o", str(folder / "out")]
     subprocess.run(
-        [sys.executable, "-m", "encoder", *argv, "--effort", "quick", "--score", "sampled"],
+        [sys.executable, "-m", "encoder", *argv, *QUICKLY],
         stdin=subprocess.DEVNULL,
         check=True,
         env={**os.environ, "ENCODER_CACHE": str(folder / "cache")},

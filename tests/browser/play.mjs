@@ -33,6 +33,9 @@ Plays PACKAGE_DIR (master.m3u8, manifest.mpd and their media) to its end in head
   --duration SECONDS  the duration to expect (default: what the manifest declares)
   --frames N          the number of frames to expect (default: duration times frame rate)
   --frame-rate N/D    the frame rate to expect (default: what the manifest declares, or 24)
+  --clear-key KID:KEY  a key of a protected package and its identifier, 32 hexadecimal digits
+                      each; may be given several times
+  --sprite-map NAME   also read thumbnails by this WebVTT file, as a web page does
   --hls NAME          the multivariant playlist (default master.m3u8)
   --dash NAME         the MPD (default manifest.mpd)
   --chromium PATH     the browser (default: ENCODER_CHROMIUM, or the first Chromium on PATH)
@@ -65,6 +68,14 @@ function positive(text, name) {
   return value;
 }
 
+function clearKeysOf(given) {
+  const pairs = given.map((text) => text.toLowerCase().split(':'));
+  if (!pairs.every((pair) => pair.length === 2 && pair.every((one) => /^[0-9a-f]{32}$/.test(one)))) {
+    throw new Refusal(2, '--clear-key: not KID:KEY, of 32 hexadecimal digits each');
+  }
+  return Object.fromEntries(pairs);
+}
+
 function readArguments(argv) {
   let parsed;
   try {
@@ -73,6 +84,7 @@ function readArguments(argv) {
       allowPositionals: true,
       options: {
         chromium: { type: 'string' },
+        'clear-key': { type: 'string', multiple: true, default: [] },
         dash: { type: 'string', default: 'manifest.mpd' },
         duration: { type: 'string' },
         'frame-rate': { type: 'string' },
@@ -84,6 +96,7 @@ function readArguments(argv) {
         rate: { type: 'string', default: '4' },
         rungs: { type: 'boolean', default: false },
         seek: { type: 'boolean', default: false },
+        'sprite-map': { type: 'string' },
         through: { type: 'boolean', default: false },
         timeout: { type: 'string', default: '600' },
       },
@@ -109,6 +122,8 @@ function readArguments(argv) {
     timeout: positive(values.timeout, 'timeout'),
     session: {
       rate,
+      clearKeys: clearKeysOf(values['clear-key']),
+      spriteMap: values['sprite-map'] ?? null,
       rungs: values.rungs,
       seek: values.seek,
       through: values.through,
@@ -227,7 +242,7 @@ function describe(run) {
   }
   const rungs = (run.variants ?? []).map((variant) => `${variant.width}x${variant.height}`);
   if (rungs.length > 0) lines.push(`     rungs ${rungs.join(' ')}`);
-  for (const key of ['rungs', 'seeks', 'through']) {
+  for (const key of ['rungs', 'seeks', 'through', 'pictures', 'sprites']) {
     if (run[key]) lines.push(`     ${key}: ${run[key].length} done`);
   }
   const told = (kind) => ({ source, message }) => `     ${kind} (${source}): ${message}`;

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +14,11 @@ from typing import Any
 
 import av
 import pytest
+
+from encoder.ffmpeg.locate import locate
+from tests.package.media import output
+
+from .conftest import CLEAR_KEYS, CUES
 
 pytestmark = pytest.mark.browser
 
@@ -31,14 +38,23 @@ class Media:
     audio: bool
 
 
+def tracks(package: Path) -> list[list[Path]]:
+    """The files of each track: one, or an initialisation and the segments beside it."""
+    found = [[path] for path in package.rglob("*.mp4") if path.name != "init.mp4"]
+    for path in package.rglob("init.mp4"):
+        found.append([path, *sorted(path.parent.glob("*.m4s"))])
+    return sorted(found)
+
+
 def measure(package: Path) -> Media:
-    """Read every track file of ``package``, without any manifest."""
+    """Read every track of ``package``, without any manifest."""
     rates: set[Fraction] = set()
     frames: set[int] = set()
     ends: list[Fraction] = []
     audio = False
-    for path in sorted(p for p in package.rglob("*") if p.suffix in {".mp4", ".m4s", ".m4a"}):
-        with av.open(str(path)) as container:
+    for track in tracks(package):
+        data = io.BytesIO(b"".join(path.read_bytes() for path in track))
+        with av.open(data, "r") as container:
             stream = container.streams[0]
             packets = [p for p in container.demux(stream) if p.pts is not None]
             base = stream.time_base
@@ -52,6 +68,14 @@ def measure(package: Path) -> Media:
                 frames.add(len(packets))
     assert len(frames) == 1, f"renditions of {sorted(frames)} frames"
     return Media(max(rates), frames.pop(), max(ends), audio)
+
+
+def thumbnails_of(package: Path) -> dict[str, Any] | None:
+    """What a package of ours says of its thumbnails; None for those of others."""
+    path = package / "package.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    thumbnails: dict[str, Any] | None = found.get("thumbnails")
+    return thumbnails
 
 
 def play(node: str, package: Path, *options: str) -> tuple[int, dict[str, Any]]:
@@ -76,6 +100,9 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     rate = f"{media.frame_rate.numerator}/{media.frame_rate.denominator}"
     options = ["--player", player, "--rungs", "--seek", "--through"]
     options += ["--frames", str(media.frames), "--frame-rate", rate]
+    thumbnails = thumbnails_of(package_dir)
+    if thumbnails and player == "hls":
+        options += ["--sprite-map", thumbnails["sprite_map"]]
     code, run = play(node, package_dir, *options)
 
     assert (run["problems"], run["errors"]) == ([], [])
@@ -109,6 +136,116 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     assert run["declared"]["audio"] == media.audio
     assert bool(run["audio_tracks"]) == media.audio
     assert (run["playback"]["audio_bytes_decoded"] > 0) == media.audio
+
+    if thumbnails:
+        # hls.js knows none: web pages have the sprite map for it.
+        pictures = run["sprites" if player == "hls" else "pictures"]
+        width, height = thumbnails["width"], thumbnails["height"]
+        assert {(one["width"], one["height"]) for one in pictures} == {(width, height)}
+        sheet = {"width": width * thumbnails["columns"], "height": height * thumbnails["rows"]}
+        assert [one["sheet"] for one in pictures] == [sheet] * 4
+        # The one of a moment, counted along the rows.
+        for one in pictures:
+            place = one["y"] // height * thumbnails["columns"] + one["x"] // width
+            number = min(int(one["time"] / thumbnails["interval"]), thumbnails["count"] - 1)
+            assert place == number % (thumbnails["columns"] * thumbnails["rows"])
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_plays_two_codecs_and_shows_subtitles(node: str, codecs_package: Path, player: str) -> None:
+    options = ["--player", player, "--through", "--frames", "96", "--frame-rate", "24000/1001"]
+    code, run = play(node, codecs_package, *options)
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    families = sorted(rung["codecs"][:4] for rung in run["declared"]["rungs"])
+    assert families == ["av01", "av01", "avc1"]
+    assert all(rung["supported"] for rung in run["declared"]["rungs"])
+    assert len(run["through"]) == 3
+    assert all(one["ended"] and one["frames"]["decoded"] >= 95 for one in run["through"])
+    words = {text for _, _, text in CUES}
+    assert run["declared"]["text"] == ["en"]
+    # dash.js hands cues over as their time comes, which is short at this rate.
+    assert set(run["cues"]) == words or (player == "dash" and set(run["cues"]) <= words)
+
+
+def test_ffmpeg_gets_every_frame_of_two_codecs(codecs_package: Path) -> None:
+    for name in ("master.m3u8", "manifest.mpd"):
+        # What FFmpeg opens in DASH has no .vtt unless it is told so.
+        more = ["-allowed_extensions", "ALL"] if name.endswith(".mpd") else []
+        source = [*more, "-i", f"file:{codecs_package / name}", "-map", "0:v"]
+        text = output(locate(), [*source, "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"])
+        rows = [line for line in text.decode().splitlines() if not line.startswith("#")]
+        counts = Counter(row.partition(",")[0] for row in rows)
+        assert list(counts.values()) == [96, 96, 96]
+
+
+@pytest.mark.parametrize("player", ["hls", "dash", "shaka"])
+def test_plays_a_file_for_each_segment(node: str, files_package: Path, player: str) -> None:
+    media = measure(files_package)
+    options = ["--player", player, "--seek", "--through"]
+    options += ["--frames", str(media.frames), "--frame-rate", "24000/1001"]
+    code, run = play(node, files_package, *options)
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    assert abs(run["expected"]["duration"] - media.duration) <= 1 / media.frame_rate
+    assert len(run["through"]) == 2
+    assert all(one["ended"] and one["frames"]["decoded"] >= 199 for one in run["through"])
+    assert run["playback"]["audio_bytes_decoded"] > 0
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_plays_what_is_encrypted(node: str, protected_package: Path, player: str) -> None:
+    media = measure(protected_package)
+    options = ["--player", player, "--frames", str(media.frames), "--frame-rate", "24000/1001"]
+    options += ["--through"]
+    for one in CLEAR_KEYS:
+        options += ["--clear-key", f"{one.kid.hex()}:{one.key.hex()}"]
+    code, run = play(node, protected_package, *options)
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    assert run["playback"]["ended"]
+    assert run["playback"]["audio_bytes_decoded"] > 0
+    # H.264 and AV1.
+    assert len(run["through"]) == 2
+    assert all(one["frames"]["decoded"] >= media.frames - 1 for one in run["through"])
+
+
+@pytest.mark.parametrize("player", ["hls", "dash", "shaka"])
+def test_plays_on_from_what_is_clear(node: str, lead_package: Path, player: str) -> None:
+    playlist = (lead_package / "video" / "180p.m3u8").read_text(encoding="utf-8")
+    assert 0 < playlist.index("#EXTINF:") < playlist.index("#EXT-X-KEY:")
+    media = measure(lead_package)
+    options = ["--player", player, "--seek", "--frames", str(media.frames)]
+    options += ["--frame-rate", "24000/1001"]
+    for one in CLEAR_KEYS:
+        options += ["--clear-key", f"{one.kid.hex()}:{one.key.hex()}"]
+    code, run = play(node, lead_package, *options)
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    assert run["playback"]["ended"]
+
+
+@pytest.mark.parametrize("player", ["hls", "shaka-hls"])
+def test_plays_what_is_encrypted_whole(node: str, whole_package: Path, player: str) -> None:
+    options = ["--player", player, "--through", "--frames", "200", "--frame-rate", "24000/1001"]
+    code, run = play(node, whole_package, *options)
+
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert code == 0
+    assert run["playback"]["audio_bytes_decoded"] > 0
+    assert [one["frames"]["decoded"] >= 199 for one in run["through"]] == [True, True]
+
+
+def test_does_not_play_with_another_key(node: str, protected_package: Path) -> None:
+    keys = [f"{one.kid.hex()}:{bytes(16).hex()}" for one in CLEAR_KEYS]
+    options = [part for one in keys for part in ("--clear-key", one)]
+    code, run = play(node, protected_package, "--player", "shaka", "--timeout", "20", *options)
+    assert code == 1
+    assert run["errors"] or run["problems"]
 
 
 @pytest.mark.parametrize("player", PLAYERS)

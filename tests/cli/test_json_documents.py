@@ -41,13 +41,14 @@ from encoder.media.regression import RegressionReport
 from encoder.report.compare_document import comparison_document
 from encoder.report.document import ingest_document
 from encoder.report.plain import failure, json_line, json_text
-from encoder.report.regression import baseline_document, regression_document
+from encoder.report.regression import Picture, baseline_document, regression_document
 from encoder.report.score_sheet import sheet_document
 from encoder.report.verbs import (
     analysis_document,
     explanation_document,
     ladder_document,
     package_document,
+    preview_document,
     probe_document,
     published_package,
     renditions_document,
@@ -103,7 +104,7 @@ def compared_runs() -> list[RegressionReport]:
     single = replace(made(), rungs=made().rungs[:1], encode_seconds=0.0)
     worse = replace(made(vmaf=-3, rate=1.3), conditions={"ffmpeg": "10"})
     return [
-        compare_runs(made(), worse, DEFAULT_GATES, lambda metric, rung, shot: 31),
+        compare_runs(made(), worse, DEFAULT_GATES, lambda clip, metric, rung, shot: 31),
         compare_runs(single, single, DEFAULT_GATES),
     ]
 
@@ -199,9 +200,10 @@ DOCUMENTS: tuple[Plain, ...] = (
         pictures=[("v1", 31, "psnr_y", 78.0, "a.png")],
     ),
     sheet_document(score_sheet()),
-    regression_document(compared_runs(), [("v0", 31, "a.png")]),
+    regression_document(compared_runs(), [Picture("a.mov", "v0", 31, "baseline", "a.jpg")]),
     baseline_document((made(),)),
     doctor_document(FINDINGS),
+    preview_document("http://127.0.0.1:8080/", 8080),
     plan_document((PlannedStage("encode", "to do", "not in the store", "encoder encode x.mov"),)),
     failure(ExitCode.MASTER, "The master is empty", "x.mov", "The file has 0 bytes", "Copy it"),
     failure(ExitCode.INTERRUPTED, "Interrupted"),
@@ -322,14 +324,19 @@ def test_a_ladder_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_renditions_can_be_read_back(tmp_path: Path) -> None:
-    made = RESULT.renditions
-    for path in (*(one.path for one in made.video), *(one.path for one in made.audio)):
+    found = RESULT.renditions
+    text = tuple(replace(t, path=tmp_path / f"{t.id}.vtt") for t in found.text)
+    made = replace(found, text=text)
+    paths = [*(one.path for one in made.video), *(one.path for one in made.audio)]
+    for path in (*paths, *(one.path for one in text), *made.pictures.files):
         (tmp_path / path.name).write_bytes(b"mp4")
     video = tuple(replace(one, path=tmp_path / one.path.name) for one in made.video)
     audio = tuple(replace(one, path=tmp_path / one.path.name) for one in made.audio)
     files = {path.name for path in tmp_path.iterdir()}
     output = tmp_path / "out"
-    document = save_renditions(replace(made, video=video, audio=audio), RESULT.master, output)
+    pictures = made.pictures.moved(lambda path: tmp_path / path.name)
+    here = replace(made, video=video, audio=audio, pictures=pictures)
+    document = save_renditions(here, RESULT.master, output)
     assert wrong_in(document) == []
     assert strict((output / "renditions.json").read_text("utf-8")) == strict(json_text(document))
     assert document["video"][0]["path"] == "v1-1080p.mp4"
@@ -337,6 +344,8 @@ def test_renditions_can_be_read_back(tmp_path: Path) -> None:
     assert [one.path.parent for one in found.video] == [output] * len(video)
     own = tuple(replace(one, path=tmp_path / one.path.name) for one in found.video)
     assert own == video
+    assert found.pictures == pictures.moved(lambda path: output / path.name)
+    assert tuple(replace(one, path=tmp_path / one.path.name) for one in found.text) == text
     published = strict((output / "package.json").read_text("utf-8"))
     assert wrong_in(published) == []
     assert published["schema"] == "encoder.published/1"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
 from encoder.codecs import CrfZone, EncodeSettings, check_preset, codec_named
+from encoder.codecs.levels import AV1_LEVELS, AVC_LEVELS
 from encoder.errors import UsageError
 from encoder.media.frames import FrameRange
 
@@ -86,3 +88,57 @@ def test_an_encode_has_one_way_of_rate_control() -> None:
         settings("medium", crf=20, bitrate=1000)
     with pytest.raises(ValueError, match="zones"):
         settings("medium", bitrate=1000, zones=(CrfZone(FrameRange(0, 9), 20.0),))
+
+
+@pytest.mark.parametrize(
+    ("level", "width", "height", "rate", "holds"),
+    [
+        ("3.1", 1280, 720, 30, True),
+        ("3.1", 1280, 720, 31, False),
+        ("3.1", 1728, 720, 30, False),
+        ("4", 1920, 1080, 30, True),
+        ("4", 1920, 1080, 31, False),
+        ("4.2", 1920, 1080, 60, True),
+        # Few enough samples, but too wide.
+        ("3", 2448, 160, 10, False),
+        ("5.2", 3840, 2160, 60, True),
+        ("5.2", 4096, 2160, 61, False),
+    ],
+)
+def test_levels_of_h264_hold_what_they_are_known_for(
+    level: str, width: int, height: int, rate: int, holds: bool
+) -> None:
+    found = codec_named("h264").level(level)
+    assert found.holds(width, height, Fraction(rate)) is holds
+    assert found.holds(height, width, Fraction(rate)) is holds
+
+
+def test_levels_rise() -> None:
+    for levels in (AVC_LEVELS, AV1_LEVELS):
+        for lower, higher in pairwise(levels):
+            assert lower.rate <= higher.rate
+            assert lower.picture <= higher.picture
+            assert lower.bitrate <= higher.bitrate
+    with pytest.raises(UsageError, match=r"5\.2"):
+        codec_named("h264").level("9")
+
+
+@pytest.mark.parametrize(
+    ("preset", "level", "height", "references"),
+    [
+        ("medium", None, 1080, None),
+        ("veryslow", None, 1080, None),
+        ("veryslow", None, 2160, 5),
+        ("slow", "4", 1080, 4),
+        ("medium", "4", 1080, None),
+        ("slow", "3.1", 720, None),
+        ("slower", "3.1", 720, 5),
+    ],
+)
+def test_x264_refers_to_no_more_than_a_level_keeps(
+    preset: str, level: str | None, height: int, references: int | None
+) -> None:
+    asked = EncodeSettings(
+        Fraction(24), height * 16 // 9, height, preset, 48, crf=24, max_level=level
+    )
+    assert codec_named("h264").options(asked).get("refs") == references

@@ -454,3 +454,33 @@ def test_hostile_names(tmp_path: Path) -> None:
     path.write_bytes(plain.read_bytes())
     (rendition,) = title(path).encode(folder)
     assert onset(samples(rendition.path)) == pytest.approx(FLASH, abs=0.005)
+
+
+# In other codecs than AAC
+
+
+def test_surround_in_every_codec_and_opus_begin_with_the_pictures(tmp_path: Path) -> None:
+    # A step at one second, in all channels but the one for low frequencies.
+    step = "0.3*gte(t,1)*sin(2*PI*997*t)"
+    source = surround(step, step, step, "0", step, step)
+    path = with_sound(tmp_path / "a.mkv", source, SINE)
+    policy = AudioPolicy(surround_codecs=("aac", "ac3", "eac3"), opus_bitrate=96_000)
+    made = title(path).encode(tmp_path, policy)
+    assert [(one.codec, one.channels, one.source) for one in made] == [
+        ("aac", 2, 1),
+        ("aac", 6, 1),
+        ("ac3", 6, 1),
+        ("eac3", 6, 1),
+        ("opus", 2, 1),
+        ("aac", 2, 2),
+        # Stereo, so that the groups of these codecs have all that there is to hear.
+        ("ac3", 2, 2),
+        ("eac3", 2, 2),
+        ("opus", 2, 2),
+    ]
+    assert len({one.name for one in made}) == len(made)
+    for one in made[:5]:
+        sound = samples(one.path)
+        assert sound.shape[0] == one.channels
+        assert onset(sound) == pytest.approx(1, abs=0.008)
+        assert sound.shape[1] >= 4 * RATE

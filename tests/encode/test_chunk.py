@@ -16,12 +16,13 @@ from encoder.encode.buffer import play
 from encoder.encode.chunk import EncodedChunk, NotAllDecodedError, Title
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.chunks import Chunk
-from encoder.encode.feedback import ShotResult, shot_results
+from encoder.encode.feedback import shot_results
 from encoder.encode.packets import read_packets
 from encoder.errors import EncodeError, MachineError, MeasureError
 from encoder.ffmpeg import locate as where
 from encoder.ffmpeg.checksums import read_checksums
 from encoder.ffmpeg.process import run
+from encoder.media.conform import of_damaged
 from encoder.media.frames import FrameRange
 from encoder.media.ladder import Rung
 from encoder.media.shots import Analysis
@@ -120,6 +121,28 @@ def test_encodes_are_deterministic_and_joining_is_not_coding(title: Title, tmp_p
         )
         contents.append(made["a"][0].read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_a_title_that_ends_between_scored_frames_is_decoded_to_its_end(tmp_path: Path) -> None:
+    source = "testsrc2=s=320x180:r=25:d=0.36"
+    path = generate(tmp_path / "short.mp4", source, "-c:v", "libx264", "-qp", "4")
+    short, _ = describe(path, tmp_path)
+    ladder = [
+        rung(name, height, crf_per_shot=(30.0,))
+        for name, height in (("a", 180), ("b", 144), ("c", 90))
+    ]
+    # Which branch ended first was a race.
+    for attempt in range(4):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        shots = [FrameRange(0, 9)]
+        made = encode(short, shots, (0,), ladder, folder, measuring=Measuring("vmaf_v0.6.1", 5))
+        for one in ladder:
+            path, chunks = made[one.id]
+            assert len(read_packets(path).keyframes) == 1
+            (chunk,) = chunks
+            assert chunk.scores is not None
+            assert chunk.scores.frame.tolist() == [0, 5]
 
 
 def test_every_shot_has_its_own_crf(title: Title, tmp_path: Path) -> None:
@@ -228,30 +251,38 @@ def test_a_seam_within_a_take_is_not_to_be_seen(title: Title, tmp_path: Path) ->
     assert lost["around"] < 0.5 < lost["apart"]
 
 
-def test_sampled_scores_are_of_the_same_frames_as_without_chunks(
-    title: Title, tmp_path: Path
+# One chunk has no ninth frame, the next starts and ends with one.
+SMALL = tuple(
+    Chunk(n, FrameRange(start, end), (start,))
+    for n, (start, end) in enumerate([(0, 22), (22, 27), (27, 46), (46, 64), (64, FRAMES)])
+)
+
+
+@pytest.mark.parametrize(
+    ("every", "chunks"),
+    [(2, CHUNKS), (5, AROUND), (9, CHUNKS), (9, SMALL), (71, CHUNKS)],
+    ids=["second", "fifth-take", "ninth", "ninth-small", "first-and-last"],
+)
+def test_sampled_scores_are_those_of_all_frames(
+    title: Title, tmp_path: Path, every: int, chunks: tuple[Chunk, ...]
 ) -> None:
-    fifth = Measuring("vmaf_v0.6.1", 5)
-    made = encode(
-        title, SHOTS, KEYFRAMES, [rung("a", 90)], tmp_path, measuring=fifth, chunks=CHUNKS
-    )
+    sampled = Measuring("vmaf_v0.6.1", every)
+    shots = [chunk.frames for chunk in chunks]
+    asked = [rung("a", 90, crf_per_shot=(30.0,) * len(shots))]
+    made = encode(title, shots, (), asked, tmp_path, measuring=sampled, chunks=chunks)
     path, parts = made["a"]
+    scores = [part.scores for part in parts if part.scores is not None]
+    assert len(scores) == len(chunks)
     (tmp_path / "scores").mkdir()
     plain = Analysis(FRAMES, title.conform.frame_rate, ())
-    measure(
-        title.ffmpeg,
-        title.master,
-        title.conform,
-        plain,
-        [Distorted("a", path)],
-        tmp_path / "scores",
-        every=5,
-    )
+    files = [Distorted("a", path)]
+    measure(title.ffmpeg, title.master, title.conform, plain, files, tmp_path / "scores")
     with np.load(tmp_path / "scores" / "a.npz") as arrays:
-        frame = np.concatenate([p.scores.frame for p in parts if p.scores])
-        assert frame.tolist() == arrays["frame"].tolist() == list(range(0, FRAMES, 5))
-        own = np.concatenate([p.scores.values["vmaf"] for p in parts if p.scores])
-        assert own.astype(np.float32).tolist() == arrays["vmaf"].tolist()
+        frame = np.concatenate([one.frame for one in scores])
+        assert frame.tolist() == list(range(0, FRAMES, every))
+        for metric in ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim"):
+            own = np.concatenate([one.values[metric] for one in scores])
+            assert own.astype(np.float32).tolist() == arrays[metric][frame].tolist(), metric
 
 
 def test_shots_tell_what_they_cost_and_reached(title: Title, tmp_path: Path) -> None:
@@ -260,16 +291,19 @@ def test_shots_tell_what_they_cost_and_reached(title: Title, tmp_path: Path) -> 
         title, SHOTS, KEYFRAMES, [better_first], tmp_path, measuring=MEASURING, chunks=CHUNKS
     )
     path, parts = made["a"]
-    first, second = shot_results(parts, SHOTS)
+    first, second = shot_results(parts, SHOTS, KEYFRAMES)
     assert first.bits + second.bits == int(read_packets(path).sizes.sum()) * 8
     assert first.bits > second.bits
     assert first.vmaf is not None
     assert second.vmaf is not None
     assert first.vmaf > second.vmaf + 10
     silent = [replace(part, scores=None) for part in parts]
-    assert shot_results(silent, SHOTS)[0] == ShotResult(first.bits, None)
+    assert shot_results(silent, SHOTS, KEYFRAMES)[0] == replace(first, vmaf=None)
+    sizes = read_packets(path).presented_sizes()
+    assert first.key_bits + second.key_bits == 8 * int(sizes[list(KEYFRAMES)].sum())
+    assert first.key_frames + second.key_frames == len(KEYFRAMES)
     with pytest.raises(ValueError, match="72 frames"):
-        shot_results(parts, [FrameRange(0, 80)])
+        shot_results(parts, [FrameRange(0, 80)], KEYFRAMES)
 
 
 def test_other_pictures_are_not_confirmed(title: Title, tmp_path: Path) -> None:
@@ -319,6 +353,14 @@ def test_a_master_that_changed_is_refused(title: Title, tmp_path: Path) -> None:
             chunks=CHUNKS,
         )
     assert "30 to 71" in caught.value.why
+
+
+def test_pictures_that_are_made_up_may_be_made_up_otherwise(title: Title, tmp_path: Path) -> None:
+    sums = title.checksums.copy()
+    sums[60] ^= 1
+    damaged = replace(title, checksums=sums, conform=of_damaged(title.conform))
+    made = encode(damaged, SHOTS, KEYFRAMES, [rung("a", 90)], tmp_path, chunks=CHUNKS)
+    assert len(read_packets(made["a"][0]).sizes) == FRAMES
 
 
 def test_an_ffmpeg_without_the_encoder_is_named(

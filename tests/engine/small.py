@@ -10,9 +10,10 @@ from pathlib import Path
 from encoder.encode.chunk_command import Measuring
 from encoder.engine.events import Event
 from encoder.engine.interruption import Interruption
-from encoder.engine.pipeline import EncodedTitle, Pipeline
+from encoder.engine.pipeline import Pipeline
 from encoder.engine.resources import Resources
 from encoder.engine.store import Store
+from encoder.engine.video import EncodedTitle
 from encoder.ffmpeg.locate import Ffmpeg, locate
 from encoder.ladder.policy import load_policy
 from encoder.media.frames import FrameRange
@@ -75,8 +76,7 @@ class Bench:
             interruption=self.interruption,
         )
         found = steps.master(self.master)
-        conform = steps.conform(found, policy)
-        analysis = steps.analysis(found, conform)
+        conform, analysis = steps.reference(found, policy)
         assert analysis.frames == FRAMES
         like = analysis.shots[0].complexity
         shots = tuple(Shot(FrameRange(a, b), self.cuts or not a, like) for a, b in pairwise(EDGES))

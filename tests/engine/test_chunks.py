@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
 import stat
 import threading
 import time
@@ -136,6 +138,41 @@ def test_interrupted_once_it_finishes_what_is_under_way(
     again = Bench(master, bench.store)
     assert contents(again.encode(*RUNGS)) == undisturbed
     assert done < kept(bench.store)
+
+
+def test_interrupted_twice_it_stops_what_is_under_way(
+    master: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    # The first chunk would never end by itself.
+    ffmpeg = faulty(tmp_path, f"echo $$ > {tmp_path}/started; sleep 600")
+    bench = Bench(master, Store(tmp_path / "store"), ffmpeg=ffmpeg)
+
+    def interrupt_twice() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        assert bench.interruption.ask()
+        while not any(isinstance(e, Notice) and "once more" in e.text for e in bench.events):
+            time.sleep(0.01)
+        # What the command line's handler of signals does when nothing is drained.
+        assert not bench.interruption.ask()
+        _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt_twice)
+    # Where a shell started this in the background, the signal is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            bench.encode(*RUNGS)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process = int((tmp_path / "started").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert not kept(bench.store)
+    assert not list((tmp_path / "store" / "tmp").iterdir())
+    assert contents(Bench(master, bench.store).encode(*RUNGS)) == undisturbed
 
 
 def test_an_ffmpeg_that_stands_still_is_started_again(

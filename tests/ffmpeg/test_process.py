@@ -106,7 +106,9 @@ def test_cancelling_ends_a_process_of_another_thread(ffmpeg: Ffmpeg) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_a_killed_tool(number: signal.Signals) -> None:
     code = (
-        "import sys\n"
+        "import signal, sys\n"
+        # A tool that is started in the background by a shell ignores it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from encoder.ffmpeg.locate import locate\n"
         "from encoder.ffmpeg.process import stream\n"
         f"with stream(locate(), {['-re', *FOREVER[1:-3], '-f', 'rawvideo', '-']!r}) as running:\n"

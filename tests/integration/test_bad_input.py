@@ -213,6 +213,9 @@ def test_an_unreadable_master(tmp_path: Path, unprivileged: Callable[[], None] |
         (("score", "{master}", "{folder}"), ExitCode.MEASURE),
         (("package", "{folder}", "-o", "{out}"), ExitCode.PACKAGE),
         (("encode", "{master}", "--ladder", "{file}", "-o", "{out}"), ExitCode.USAGE),
+        (("verify", "{folder}"), ExitCode.MASTER),
+        (("compare", "{folder}", "{file}"), ExitCode.MEASURE),
+        (("compare", "{file}", "{folder}"), ExitCode.MEASURE),
         (("ingest", "{master}", "--policy", "{file}", "-o", "{out}"), ExitCode.USAGE),
     ],
 )

@@ -114,6 +114,7 @@ def test_rungs_fall_strictly_and_keep_the_caps(found: list[RateQualityPoint]) ->
         assert worse.bitrate * POLICY.spacing.min_ratio <= better.bitrate * 1.000001
         assert worse.vmaf <= better.vmaf - POLICY.spacing.min_vmaf
         assert worse.bitrate >= POLICY.min_bitrate
+        assert worse.width * worse.height <= better.width * better.height
     if any(p.bitrate <= POLICY.max_bitrate for p in upper_hull(found)):
         assert chosen[0].bitrate <= POLICY.max_bitrate
 

@@ -60,28 +60,27 @@ def encoder_of(hardness: dict[int, float], calls: list[int]) -> Maker:
         calls.append(len(encodes))
         found = []
         for encode in encodes:
-            for index, crf in zip(encode.windows, encode.crfs, strict=True):
-                window = windows[index]
-                hard = hardness[window.shot]
-                share = encode.width / 1280
-                bits = hard * 1280 * 720 * share**1.5 * 0.2 * 2 ** (-(crf - 18) / 6)
-                vmaf = 100 / (1 + math.exp((crf - 44) / 6)) * (1 - 0.4 * (1 - share))
-                count = len(window.frames)
-                keys = len(window.keys)
-                found.append(
-                    Trial(
-                        window.shot,
-                        window.frames.start,
-                        count,
-                        encode.width,
-                        encode.height,
-                        crf,
-                        keys,
-                        round(6 * bits) * keys,
-                        round(bits) * (count - keys),
-                        vmaf,
-                    )
+            window = windows[encode.window]
+            hard = hardness[window.shot]
+            share = encode.width / 1280
+            bits = hard * 1280 * 720 * share**1.5 * 0.2 * 2 ** (-(encode.crf - 18) / 6)
+            vmaf = 100 / (1 + math.exp((encode.crf - 44) / 6)) * (1 - 0.4 * (1 - share))
+            count = len(window.frames)
+            keys = len(window.keys)
+            found.append(
+                Trial(
+                    window.shot,
+                    window.frames.start,
+                    count,
+                    encode.width,
+                    encode.height,
+                    encode.crf,
+                    keys,
+                    round(6 * bits) * keys,
+                    round(bits) * (count - keys),
+                    vmaf,
                 )
+            )
         return found
 
     return make
@@ -116,9 +115,9 @@ def test_the_prior_is_a_gaussian_of_plausible_surfaces() -> None:
 
 def test_a_trial_takes_away_doubt_and_draws_the_surface_to_it() -> None:
     (shot,) = shot_features(conform(), analysis([50]))
-    before = believe(PRIOR, shot, (), 1280 * 720, 1280)
+    before = believe(PRIOR, shot, 100, (), 1280 * 720, 1280)
     trial = Trial(0, 0, 12, 960, 540, 27.0, 1, 500_000, 500_000, 80.0)
-    after = believe(PRIOR, shot, (trial,), 1280 * 720, 1280)
+    after = believe(PRIOR, shot, 100, (trial,), 1280 * 720, 1280)
     row = PRIOR.weights(0.75, 27.0)
     n = PRIOR.nodes
 
@@ -130,6 +129,21 @@ def test_a_trial_takes_away_doubt_and_draws_the_surface_to_it() -> None:
     seen = float(from_logit(np.array(row @ after.mean[2 * n :])))
     told = float(from_logit(np.array(row @ before.mean[2 * n :])))
     assert abs(seen - 80) < 0.6 * abs(told - 80) + 4
+
+
+def test_a_trial_of_a_whole_shot_is_taken_as_it_is() -> None:
+    (shot,) = shot_features(conform(), analysis([12]))
+    trial = Trial(0, 0, 12, 960, 540, 27.0, 1, 500_000, 500_000, 80.0)
+    row = PRIOR.weights(0.75, 27.0)
+
+    def told(frames: int) -> float:
+        found = believe(PRIOR, shot, frames, (trial,), 1280 * 720, 1280)
+        return float(from_logit(np.array(row @ found.mean[2 * PRIOR.nodes :])))
+
+    assert told(12) == pytest.approx(80.0, abs=0.5)
+    assert abs(told(60) - 80.0) > 1.0
+    # The more of the shot it has, the nearer.
+    assert abs(told(20) - 80.0) < abs(told(60) - 80.0)
 
 
 def test_trials_keep_to_the_budget_and_stop_when_told() -> None:

@@ -98,7 +98,8 @@ def rung(
     iframes = tuple(
         Segment(one.offset, one.size // 5, one.start, one.duration) for one in track.fragments
     )
-    return VideoEntry(rendition, track, _segments(track), packaged, score, iframes)
+    place = packaged.path
+    return VideoEntry(rendition, track, place, _segments(track), packaged, score, iframes)
 
 
 def sound(
@@ -131,4 +132,4 @@ def sound(
         source=source,
     )
     packaged = _packaged(name, track, average, average + 2000)
-    return AudioEntry(rendition, track, _segments(track), packaged)
+    return AudioEntry(rendition, track, packaged.path, _segments(track), packaged)

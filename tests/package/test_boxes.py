@@ -141,7 +141,7 @@ def test_codec_strings_of_mpeg4_audio(config: str, codec: str, channels: int) ->
         (_entry("avc1", _box("avcC", b"\x02\x64\x00\x28")), "vide", "unknown version"),
         (_entry("avc1", _box("avcC", b"\x01\x64")), "vide", "ends after 2 bytes"),
         (_entry("avc1", _box("pasp", struct.pack(">II", 4, 3))), "vide", "not square"),
-        (_entry("ac-3", b"", 28), "soun", "not packaged"),
+        (_entry("dtsc", b"", 28), "soun", "not packaged"),
         (_entry("mp4a", _box("esds", bytes(4) + b"\x03\xff\xff\xff\xff"), 28), "soun", "its size"),
     ],
 )

@@ -70,6 +70,33 @@ def test_segments_are_the_nearest_to_the_target(frames: list[int]) -> None:
     assert cost(segment_boundaries(clock, target)) == best
 
 
+@settings(deadline=None)
+@given(lengths, st.sets(st.integers(0, 9)))
+def test_preferred_places_lengthen_no_segment(frames: list[int], shots: set[int]) -> None:
+    clock = times(frames)
+    preferred = [clock[n] for n in shots if n < len(clock)]
+    found = segment_boundaries(clock, Fraction(4), Fraction(0), preferred)
+    assert (found[0], found[-1]) == (0, len(frames))
+    for first, stop in pairwise(found):
+        assert clock[stop] - clock[first] <= 4 or stop == first + 1
+    # Cut again with the boundaries and some others left, they are the same.
+    kept = sorted({*found, *range(0, len(frames), 2), len(frames)})
+    again = segment_boundaries([clock[n] for n in kept], Fraction(4), Fraction(0), preferred)
+    assert [kept[n] for n in again] == list(found) or any(
+        clock[b] - clock[a] > 4 for a, b in pairwise(kept)
+    )
+
+
+def test_segments_start_at_preferred_places_near_by() -> None:
+    clock = [Fraction(n) for n in range(13)]
+    assert segment_boundaries(clock, Fraction(6)) == (0, 6, 12)
+    # It would take a segment more: that is not worth it.
+    assert segment_boundaries(clock, Fraction(6), preferred=[Fraction(7)]) == (0, 6, 12)
+    assert 5 in segment_boundaries(clock[:12], Fraction(6), preferred=[Fraction(5)])
+    assert segment_boundaries(clock[:11], Fraction(6), preferred=[Fraction(4)]) == (0, 4, 10)
+    assert segment_boundaries(clock[:11], Fraction(6)) == (0, 5, 10)
+
+
 def test_a_short_rest_is_shared_out() -> None:
     # Greedily this would be 6, 6, 1 seconds.
     assert segment_boundaries([Fraction(n) for n in range(14)], Fraction(6)) in (

@@ -404,3 +404,26 @@ def test_names_that_are_no_names(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
         path.write_bytes(source.read_bytes())
         master = probe(path, ffmpeg)
         assert len(luma(ffmpeg, path, decide_conform(master))) == 3
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "color_primaries=bt2020:color_trc=bt2020-10:colorspace=bt2020nc",
+        "color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc",
+        "color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc",
+    ],
+)
+def test_the_machines_cores_are_not_seen(ffmpeg: Ffmpeg, tmp_path: Path, tags: str) -> None:
+    graph = f"testsrc2=s=192x128:r=25,format=yuv420p10le,setparams={tags}:range=limited"
+    lossless = ("-c:v", "libx265", "-x265-params", "lossless=1:log-level=error")
+    path = make(ffmpeg, tmp_path / "m.mp4", "-f", "lavfi", "-i", graph, "-frames:v", "3", *lossless)
+    conform = decide_conform(probe(path, ffmpeg))
+    assert conform.colour.primaries == "bt709"
+    seen = set()
+    for threads in ("1", "2", "7"):
+        output = open_master(path, conform).output("pipe:1", f="framemd5", fps_mode="passthrough")
+        with stream(ffmpeg, ["-filter_complex_threads", threads, *arguments(output)]) as running:
+            seen.add(running.stdout.read())
+            running.finish()
+    assert len(seen) == 1

@@ -65,6 +65,8 @@ def test_interlaced_pictures_that_say_progressive(
     assert (master.video.field_order, master.video.scan) == ("progressive", "interlaced")
     assert master.video.parity == parity
     assert any("its pictures are interlaced" in defect for defect in master.defects)
+    trusted = probe(path, ffmpeg, trusting=True)
+    assert (trusted.video.scan, trusted.defects) == ("progressive", ())
     assert any("Deinterlaced" in change for change in conform.changes)
     assert len(pictures) == master.video.frames == 40
     # The field that comes first is kept; with the wrong order it would be the other one.

@@ -21,11 +21,19 @@ from encoder.media.ladder import (
     RateQualityPoint,
     Rung,
     Savings,
+    ShotHull,
     Trial,
 )
 from encoder.media.master import AudioStream, Chapter, Master, TextStream, VideoStream
-from encoder.media.package import Package, PackagedTrack
-from encoder.media.renditions import AudioRendition, Loudness, Rendition, RenditionSet
+from encoder.media.package import Package, PackagedPictures, PackagedProtection, PackagedTrack
+from encoder.media.pictures import DenseFrames, Pictures, Poster, Thumbnails
+from encoder.media.renditions import (
+    AudioRendition,
+    Loudness,
+    Rendition,
+    RenditionSet,
+    TextRendition,
+)
 from encoder.media.scores import MetricScore, Pooled, RenditionScore, Scorecard
 from encoder.media.shots import Analysis, Complexity, Shot
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, Triple, WorstFrame
@@ -238,6 +246,17 @@ def ladder(
             (4, 145_000, 35.0),
         )
     )
+    hulls = tuple(
+        ShotHull(
+            shot,
+            tuple(replace(p, bitrate=round(p.bitrate * hard)) for p in HULL),
+            tuple(
+                RateQualityPoint(*SIZES[size], 21.5 + i, round(rate * hard), vmaf_at(rate))
+                for i, (size, rate) in enumerate(rungs)
+            ),
+        )
+        for shot, hard in enumerate((0.5, 1.0, 1.5)[:shot_count])
+    )
     return Ladder(
         policy="per-title",
         policy_digest="sha256:" + "0b7d41" * 10 + "beef",
@@ -251,6 +270,7 @@ def ladder(
         vmaf_model=MODEL,
         savings=Savings("apple-hls", -24.31, reference) if savings else None,
         notes=("416x234 is nowhere on the hull above 145 kb/s and gave no rung",),
+        shot_hulls=hulls if trials else (),
     )
 
 
@@ -276,7 +296,25 @@ def renditions(chosen: Ladder, frames: int, *, sound: bool = True) -> RenditionS
         _audio("a2-eng-surround", "en", "English 5.1", 6, False, loud, 0.0),
         _audio("a3-deu-stereo", "de", "Deutsch", 2, False, Loudness(None, None, None), 0.0),
     )
-    return RenditionSet(video, audio if sound else (), RATE, frames)
+    text = (
+        TextRendition(
+            "text-eng", "en", "English", True, ("subtitle",), 400, "subrip", Path("/store/0.vtt"), 3
+        ),
+        TextRendition(
+            "text-deu-sdh", "de", "German SDH", False, ("caption",), 2, "ttml", Path("/store/1.vtt")
+        ),
+    )
+    pictures = PICTURES if sound else Pictures()
+    return RenditionSet(
+        video, audio if sound else (), RATE, frames, pictures, text if sound else ()
+    )
+
+
+PICTURES = Pictures(
+    Thumbnails(320, 180, 5, 5, 25, 12, (Path("/store/thumbnails-001.jpg"),)),
+    Poster(150, 1920, 1080, Path("/store/poster.jpg")),
+    DenseFrames(480, 270, 25, 12, Path("/store/dense.mp4")),
+)
 
 
 def _audio(
@@ -301,6 +339,17 @@ def _audio(
         gain,
         Path(f"/store/{name_id}.mp4"),
     )
+
+
+def _before_correction(chosen: Ladder) -> Ladder:
+    """The ladder as it was before its best rung was corrected."""
+    best, *others = chosen.rungs
+    expected = best.expected
+    if expected is None:
+        return chosen
+    lower = replace(expected, average_bitrate=round(0.8 * expected.average_bitrate))
+    crfs = tuple(crf + 1.5 for crf in best.crf_per_shot)
+    return replace(chosen, rungs=(replace(best, crf_per_shot=crfs, expected=lower), *others))
 
 
 def package(chosen: Ladder, made: RenditionSet) -> Package:
@@ -336,12 +385,41 @@ def package(chosen: Ladder, made: RenditionSet) -> Package:
         )
         for one in made.audio
     ]
+    tracks += [
+        PackagedTrack(
+            id=one.id,
+            kind="text",
+            path=Path("text") / f"{one.id}.vtt",
+            codec_string="wvtt",
+            average_bitrate=180,
+            peak_bitrate=600,
+            bytes=90 * one.cues,
+            duration=seconds,
+            frames=one.cues,
+            segments=math.ceil(seconds / 6),
+        )
+        for one in made.text
+    ]
     return Package(
         path=Path("/srv/out/river crossing"),
         hls=Path("master.m3u8"),
         dash=Path("manifest.mpd"),
         bytes=sum(t.bytes for t in tracks) + 9_200,
         tracks=tuple(tracks),
+        pictures=_packaged_pictures(made.pictures),
+        protection=PackagedProtection("cbcs", (bytes(range(16)),), Fraction(601, 100)),
+    )
+
+
+def _packaged_pictures(made: Pictures) -> PackagedPictures:
+    own = made.moved(lambda path: Path("images") / path.name)
+    return PackagedPictures(
+        thumbnails=own.thumbnails,
+        interval=own.thumbnails.interval(RATE) if own.thumbnails else Fraction(0),
+        poster=own.poster,
+        playlist=Path("images/thumbnails.m3u8") if own.thumbnails else None,
+        sprite_map=Path("images/thumbnails.vtt") if own.thumbnails else None,
+        bytes=98_000 if own.thumbnails else 0,
     )
 
 
@@ -459,10 +537,21 @@ def report_data(
         conform=conform(),
         analysis=Analysis(frames, RATE, shots),
         ladder=chosen,
+        first_ladder=_before_correction(chosen),
         renditions=made,
         package=packaged,
         scorecard=card if scored else None,
-        cost=Cost(0.4, 3.1, 48.2, 96.4, 1.1, 0.2, 31.7, 102.6),
+        cost=Cost(
+            probe_cpu_seconds=0.4,
+            analysis_cpu_seconds=3.1,
+            ladder_cpu_seconds=48.2,
+            encode_cpu_seconds=96.4,
+            audio_cpu_seconds=1.1,
+            pictures_cpu_seconds=0.3,
+            package_cpu_seconds=0.2,
+            score_cpu_seconds=31.7,
+            wall_seconds=102.6,
+        ),
         made_by=MadeBy(
             version="0.1.0",
             ffmpeg="n9.0.2",

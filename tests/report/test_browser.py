@@ -128,11 +128,11 @@ def _open(page: Path, profile: Path, dark: bool) -> tuple[dict[str, Any], list[s
 def test_the_page_works_and_fits(
     name: str, width: int, dark: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = report_html._resource
+    plain = report_html.resource
     edge = "0.95" if name != "desk" else "0.5"
     probe = PROBE.replace("EDGE", edge)
     monkeypatch.setattr(
-        report_html, "_resource", lambda n: plain(n) + (probe if n == "report.js" else "")
+        report_html, "resource", lambda n: plain(n) + (probe if n == "report.js" else "")
     )
     page = tmp_path / "a 100% #1 report.html"
     page.write_text(report_html.render(report_data()), encoding="utf-8")

@@ -120,6 +120,24 @@ def test_labels_do_not_overlap_and_stay_in_the_picture(rungs: tuple[tuple[int, i
         assert not one.overlaps(other)
 
 
+def test_every_shot_has_the_slope_of_the_rung() -> None:
+    chosen = ladder()
+    axes: Any = ladder_plot(chosen).axes[1]
+    number = len(RUNGS) // 2
+    rung = chosen.rungs[number]
+    assert rung.expected is not None
+    lines = [list(zip(*line.get_data(), strict=True)) for line in axes.lines]
+    hulls, tangents = lines[::2], lines[1::2]
+    for hull, drawn, tangent in zip(chosen.shot_hulls, hulls, tangents, strict=True):
+        assert drawn == [(p.bitrate / 1e6, p.vmaf) for p in hull.points]
+        (x0, y0), (x1, y1) = tangent
+        at = hull.rungs[number]
+        assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((at.bitrate / 1e6, at.vmaf))
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(rung.expected.slope)
+    assert rung.id in axes.get_title(loc="left")
+    assert len(ladder_plot(ladder(trials=False)).axes) == 1
+
+
 @pytest.mark.parametrize(
     "chosen",
     [

@@ -17,18 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from encoder.encode.cut import Cut, find_cut, open_cut
 from encoder.errors import MeasureError, PackageError
 from encoder.ffmpeg.graph import arguments
 from encoder.ffmpeg.locate import Ffmpeg, locate
 from encoder.ffmpeg.process import run
 from encoder.media.colour import BT709
 from encoder.media.conform import Conform, Filter
+from encoder.media.frames import FrameRange
 from encoder.media.master import Master
 from encoder.media.scores import RenditionScore, Scorecard
 from encoder.report.data import WorstFrame
-from encoder.report.pictures import DETAIL, GAIN, picture_size
+from encoder.report.pictures import DETAIL, GAIN, picture_size, take
 from encoder.report.sizes import frame_bytes
 from encoder.report.worst import choose_frames, worst_frames
+from tests.encode.titles import describe, generate
 
 from .factory import master, shots_of
 
@@ -259,6 +262,28 @@ def test_the_detail_is_cut_out_where_it_is_wrong(worst: tuple[WorstFrame, ...]) 
         assert detail.shape == (DETAIL[1], DETAIL[0], 3)
         cut = whole[y : y + DETAIL[1], x : x + DETAIL[0]]
         assert np.abs(cut.astype(int) - detail).mean() < 3
+
+
+def test_a_frame_that_is_sought_is_the_same(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
+    source = "testsrc2=s=320x180:r=24000/1001:d=3.003,noise=alls=12:allf=t:all_seed=3"
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-g", 12, "-bf", 3)
+    path = generate(tmp_path / "master.mkv", f"{source},format=yuv420p", *encoder, "-qp", 4)
+    title, _ = describe(path, tmp_path)
+    low = generate(tmp_path / "low.mp4", f"{source},scale=160:90,format=yuv420p", *encoder)
+    frames = {"low": [0, 5, 40, 71]}
+    cuts: list[Cut] = []
+
+    def at(frame: int) -> Any:
+        wanted = FrameRange(frame, frame + 1)
+        cuts.append(
+            find_cut(ffmpeg, title.master, title.conform, wanted, title.checksums, tmp_path)
+        )
+        return open_cut(title.master, title.conform, cuts[-1])
+
+    asked = (ffmpeg, title.master, title.conform, {"low": low}, frames, tmp_path)
+    assert take(*asked, reference_at=at) == take(*asked)
+    assert cuts[-1].seek is not None
+    assert not list(tmp_path.glob("*.yuv"))
 
 
 def test_a_rendition_that_is_too_short_is_refused(

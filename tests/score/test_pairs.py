@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from encoder.cli import main
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.sheets import STDIN, ScoreJob, score
 from encoder.engine.store import Store
-from encoder.errors import EncoderError, MeasureError, UsageError
+from encoder.errors import MeasureError, UsageError
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
 from encoder.ladder.policy import load_policy
@@ -192,6 +193,13 @@ def keep(expression: str) -> str:
 REPEATED = "loop=loop=1:size=1:start=20,setpts=N/(24*TB)"
 
 
+# Frame 20 was dropped, and the one before it fills its place.
+FROZEN = (
+    "split[a][b];[a]select=not(eq(n\\,20)),setpts=if(gte(N\\,20)\\,N+1\\,N)/(24*TB)[c];"
+    "[b]select=eq(n\\,19),setpts=20/(24*TB)[d];[c][d]interleave"
+)
+
+
 @pytest.mark.parametrize(
     ("vf", "said"),
     [
@@ -205,8 +213,16 @@ REPEATED = "loop=loop=1:size=1:start=20,setpts=N/(24*TB)"
         ("crop=320:126", "as after a crop"),
         ("transpose=1", "on its side"),
         ("scale=640:360", "larger than the reference"),
-        ("hflip", "another framing|different things"),
+        ("hflip", "it is mirrored"),
+        ("crop=314:176,scale=320:180", "another framing: .*zoomed"),
         ("scale=out_range=full", "stretched to full range"),
+        ("eq=gamma=1.2", "another transfer, tone mapping or grading"),
+        ("scale=in_color_matrix=bt709:out_color_matrix=bt601", "of BT.709 and the file of BT.601"),
+        ("scale=in_color_matrix=bt601:out_color_matrix=bt709", "of BT.601 and the file of BT.709"),
+        ("swapuv", "planes of its chroma are swapped"),
+        ("lutyuv=u=128:v=128", "lost the colours"),
+        (FROZEN, "Frame 20 is not that of the reference but shows its frame 19"),
+        (f"{REPEATED},trim=end_frame=40", "Frame 2[01] is repeated or inserted"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_cause(room: Room, vf: str, said: str) -> None:
@@ -222,8 +238,11 @@ def test_what_does_not_fit_is_refused_with_its_cause(room: Room, vf: str, said: 
     [
         (keep("gte(n\\,3)"), (3, 0, 37)),
         ("tpad=start=2,setpts=N/(24*TB)", (0, 2, 40)),
+        ("tpad=start=20:color=black,setpts=N/(24*TB)", (0, 20, 40)),
+        (keep("between(n\\,14\\,33)"), (14, 0, 20)),
         (keep("lt(n\\,30)"), (0, 0, 30)),
         ("fps=48", (0, 0, 40)),
+        ("select=not(mod(n\\,2)),setpts=N/(12*TB),fps=12", (0, 0, 20)),
         ("crop=320:126", (0, 0, 40)),
     ],
 )
@@ -235,6 +254,45 @@ def test_what_can_be_mended_exactly_is_mended_on_request(
     assert (pair.reference_start, pair.distorted_start, pair.frames) == window
     assert pair.metric("psnr_y").perfect == pair.frames
     assert pair.notes
+
+
+def test_half_the_rate_is_scored_at_its_frames_of_the_reference(room: Room, tmp_path: Path) -> None:
+    half = "select=not(mod(n\\,2)),setpts=N/(12*TB),fps=12"
+    other = room.make("half.mp4", vf=half)
+    pictures = tmp_path / "worst"
+    sheet = room.score(other, automatic=True, worst=1, pictures=pictures)
+    assert sheet.values["half"]["frame"].tolist() == list(range(0, FRAMES, 2))
+    assert (sheet.frames, sheet.shots[-1].end) == (FRAMES, FRAMES)
+    pools = sheet.pairs[0].metric("psnr_y").pools
+    assert pools is not None
+    (picture,) = pictures.iterdir()
+    assert picture.name == f"half-{pools.worst_frame:06d}.png"
+
+
+def test_a_crop_that_is_not_around_the_centre_is_told(room: Room) -> None:
+    source = "mandelbrot=s=320x180:r=24,format=yuv420p"
+    reference = room.make("zoom.mkv", "-f", "lavfi", "-i", source, lossless=True)
+    other = room.make("top.mp4", "-i", reference.name, vf="crop=320:126:0:0")
+    with pytest.raises(MeasureError, match="cropped elsewhere"):
+        room.score(other, reference=reference, automatic=True)
+
+
+def test_a_start_later_in_the_file_is_told_and_does_not_matter(room: Room, encoded: Path) -> None:
+    run(
+        locate(),
+        ["-itsoffset", "0.5", "-i", encoded.name, "-c", "copy", "late.mkv"],
+        folder=room.folder,
+    )
+    pair = room.score(room.folder / "late.mkv").pairs[0]
+    assert pair.frames == FRAMES
+    assert any("0.500 s later" in note for note in pair.notes)
+
+
+@pytest.mark.parametrize("crf", [35, 51])
+def test_the_worst_encodes_are_not_taken_for_anything_else(room: Room, crf: int) -> None:
+    options = ["-i", "reference.mkv", "-vf", f"scale=80:-2,{TAGS}", "-c:v", "libx264"]
+    run(locate(), [*options, "-crf", str(crf), "worst.mp4"], folder=room.folder)
+    assert room.score(room.folder / "worst.mp4").pairs[0].frames == FRAMES
 
 
 def test_a_hole_in_the_middle_is_not_aligned_away(room: Room) -> None:
@@ -300,6 +358,25 @@ def test_hdr_is_compared_at_ten_bits_and_vmaf_does_not_apply(room: Room) -> None
         room.score(hlg, reference=reference)
 
 
+@pytest.mark.parametrize(("width", "applies"), [(320, True), (300, False)])
+def test_xpsnr_of_ten_bits_is_near_psnr_or_not_given(room: Room, width: int, applies: bool) -> None:
+    deep = f"scale={width}:180,format=yuv420p10le,{TAGS}"
+    for name, vf in (("deep_a.mkv", deep), ("deep_b.mkv", f"noise=alls=12:all_seed=1,{deep}")):
+        options = ["-vf", vf, "-fps_mode", "passthrough", "-c:v", "ffv1"]
+        run(locate(), ["-i", "reference.mkv", *options, name], folder=room.folder)
+    other = room.folder / "deep_b.mkv"
+    pair = room.score(other, reference=room.folder / "deep_a.mkv", metrics="psnr_y,xpsnr_y").pairs[
+        0
+    ]
+    psnr, xpsnr = pair.metric("psnr_y").pools, pair.metric("xpsnr_y").pools
+    assert psnr is not None
+    assert (xpsnr is not None) == applies
+    if xpsnr is not None:
+        assert abs(xpsnr.mean - psnr.mean) < 8
+    else:
+        assert "multiple of 32" in pair.metric("xpsnr_y").why_not
+
+
 def damage(path: Path, folder: Path) -> Path:
     data = bytearray(path.read_bytes())
     for place in range(len(data) // 3, len(data) * 2 // 3, 101):
@@ -329,13 +406,43 @@ def text(path: Path, folder: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("spoil", [damage, nothing, other_title, text])
-def test_bad_input_is_refused(
-    room: Room, encoded: Path, tmp_path: Path, spoil: Callable[[Path, Path], Path]
+def one_frame(path: Path, folder: Path) -> Path:
+    made = folder / "one.mp4"
+    run(locate(), ["-i", str(path), "-frames:v", "1", made.name], folder=folder)
+    return made
+
+
+def fewer(path: Path, folder: Path) -> Path:
+    made = folder / "fewer.mp4"
+    run(locate(), ["-i", str(path), "-frames:v", "30", made.name], folder=folder)
+    return made
+
+
+@pytest.mark.parametrize("spoil", [damage, nothing, other_title, text, one_frame, fewer])
+@pytest.mark.parametrize("side", ["reference", "distorted"])
+def test_bad_input_is_refused_and_nothing_written(
+    room: Room,
+    encoded: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path, Path], Path],
+    side: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(EncoderError) as caught:
-        room.score(spoil(encoded, tmp_path))
-    assert caught.value.exit_code in (4, 6)
+    bad = spoil(encoded, tmp_path)
+    files = [room.reference, bad] if side == "distorted" else [bad, encoded]
+    monkeypatch.setenv("ENCODER_CACHE", str(room.folder / "store"))
+    written = tmp_path / "written"
+    written.mkdir()
+    monkeypatch.chdir(written)
+    wanted = ["-o", "values", "--csv", "a.csv", "--plot", "a.svg", "--worst", "1", "--pictures"]
+    code = main.run(["score", *map(str, files), "-m", "psnr_y", *wanted, "pictures", "-q"])
+    assert code in (4, 6)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("encoder: ")
+    assert said.err.count("\n") == 1
+    assert list(written.iterdir()) == []
 
 
 def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None:
@@ -343,12 +450,26 @@ def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None
         room.score(encoded, metrics="vmaf_v9.9")
 
 
-def test_one_frame_is_scored(room: Room) -> None:
-    for name in ("one.mkv", "same.mkv"):
-        room.make(name, vf="trim=end_frame=1", lossless=True)
-    sheet = room.score(room.folder / "one.mkv", reference=room.folder / "same.mkv")
-    assert sheet.frames == 1
-    assert sheet.pairs[0].metric("psnr_y").perfect == 1
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("trim=end_frame=1", "null"), ("null", "trim=end_frame=1"), ("", "")]
+)
+def test_one_frame_is_no_video(room: Room, ours: str, theirs: str) -> None:
+    one = "trim=end_frame=1"
+    reference = room.make("frames_a.mkv", vf=ours or one, lossless=True)
+    other = room.make("frames_b.mkv", vf=theirs or one, lossless=True)
+    for automatic in (False, True):
+        with pytest.raises(MeasureError, match="A single frame is no video"):
+            room.score(other, reference=reference, automatic=automatic)
+
+
+@pytest.mark.parametrize("frames", [2, 5, 20])
+def test_a_reference_that_is_much_shorter_is_told_by_its_frames(room: Room, frames: int) -> None:
+    short = room.make("short.mkv", vf=f"trim=end_frame={frames}", lossless=True)
+    other = room.make("long.mp4")
+    with pytest.raises(MeasureError, match=f"The reference has {frames} frames, the file {FRAMES}"):
+        room.score(other, reference=short)
+    pair = room.score(other, reference=short, automatic=True).pairs[0]
+    assert (pair.reference_start, pair.distorted_start, pair.frames) == (0, 0, frames)
 
 
 def test_names_of_metrics() -> None:

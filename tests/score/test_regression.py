@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
@@ -14,9 +15,10 @@ import pytest
 from lxml import etree
 
 from encoder.cli.main import run
-from encoder.engine.regression import read_gates, read_runs, save_baseline
+from encoder.engine.evidence import frame_finder
+from encoder.engine.regression import measures, read_gates, read_runs, save_baseline
 from encoder.errors import MeasureError, UsageError
-from encoder.media.regression import Gate, RungMeasure, RunMeasure
+from encoder.media.regression import Check, Gate, RungMeasure, RunMeasure
 from encoder.report.document import ingest_document
 from encoder.report.plain import json_text
 from encoder.report.regression import (
@@ -26,6 +28,7 @@ from encoder.report.regression import (
     plain_text,
     regression_document,
 )
+from encoder.report.regression_page import render_regression
 from encoder.score.gates import DEFAULT_GATES, compare_clips, compare_runs
 from tests.cli.documented import strict
 from tests.report import factory
@@ -70,7 +73,7 @@ def test_each_gate_fails_for_its_own_reason() -> None:
     assert "vmaf.p5" not in failed(made(vmaf=-0.8))
     assert {"average_bitrate", "bytes", "bd_rate_psnr_y", "bd_rate_ssim"} <= failed(made(rate=1.07))
     assert "peak_bitrate" not in failed(made(rate=1.07))
-    assert failed(made(seconds=17)) == {"encode_time"}
+    assert failed(made(seconds=19)) == {"encode_time"}
 
 
 def test_the_shot_that_lost_most_is_named() -> None:
@@ -78,12 +81,46 @@ def test_the_shot_that_lost_most_is_named() -> None:
     first = worse.rungs[0]
     shots = {**first.shots, "vmaf": (96.0, 90.0)}
     candidate = replace(worse, rungs=(replace(first, shots=shots), *worse.rungs[1:]))
-    report = compare_runs(made(), candidate, DEFAULT_GATES, lambda metric, name, shot: 31)
+    report = compare_runs(made(), candidate, DEFAULT_GATES, lambda clip, metric, name, shot: 31)
     (check,) = [one for one in report.checks if not one.passed]
     assert (check.gate, check.rung, check.shot, check.frame) == ("vmaf.shot", "v0", 1, 31)
-    assert "worst at shot 1, frame 31" in check.message
+    assert "worst at shot 1 (from frame 24), frame 31" in check.message
     for text in (plain_text([report]), markdown_text([report]), junit_text([report])):
-        assert "shot 1, frame 31" in text
+        assert "shot 1 (from frame 24), frame 31" in text
+
+
+def shots_of(run: RunMeasure, *vmaf: float) -> RunMeasure:
+    first = replace(run.rungs[0], shots={"vmaf": vmaf})
+    return replace(run, rungs=(first, *run.rungs[1:]))
+
+
+def test_gates_of_shots_look_at_each_of_them() -> None:
+    before, after = shots_of(made(), 96.0, 61.0), shots_of(made(), 90.0, 58.0)
+
+    def check(gate: Gate) -> Check:
+        (found,) = compare_runs(before, after, (replace(gate, pooling="shot", rung="v0"),)).checks
+        return found
+
+    lost = check(Gate("vmaf", worse=2.0))
+    assert (lost.passed, lost.shot) == (False, 0)
+    assert lost.message.endswith("2 of 2 shots fail")
+    # What lost most is not what is lowest.
+    lowest = check(Gate("vmaf", least=60.0))
+    assert (lowest.passed, lowest.shot, lowest.candidate) == (False, 1, 58.0)
+    assert check(Gate("vmaf", worse=4.0)).shot == 0
+    second = check(Gate("vmaf", worse=4.0, shot=1))
+    assert (second.passed, second.shot, second.gate) == (True, 1, "vmaf.shot 1")
+    assert not check(Gate("vmaf", worse=4.0, shot=7)).passed
+    moved = compare_runs(before, replace(after, shots=(0, 25)), DEFAULT_GATES)
+    assert {c.message for c in moved.checks if c.gate == "vmaf.shot"} == {
+        "the shots are cut elsewhere than in the baseline"
+    }
+
+
+def test_a_failed_mean_names_the_shot_of_its_worst_frame() -> None:
+    gates = (Gate("vmaf", worse=1.0),)
+    report = compare_runs(made(), made(vmaf=-3), gates, lambda clip, metric, rung, shot: 23)
+    assert {(c.shot, c.frame) for c in report.checks} == {(0, 23)}
 
 
 def test_bd_rates_are_those_of_bjontegaard() -> None:
@@ -132,21 +169,31 @@ def test_junit_is_valid_with_a_case_for_each_rung_and_gate() -> None:
     assert len(root.findall(".//failure")) == int(root.get("failures")) > 5
 
 
+def test_cases_of_equal_gates_have_names_of_their_own() -> None:
+    gates = (Gate("vmaf", worse=1), Gate("vmaf", least=50))
+    root = etree.fromstring(junit_text([compare_runs(made(), made(), gates)]).encode())
+    cases = [(c.get("classname"), c.get("name")) for c in root.findall(".//testcase")]
+    assert len(set(cases)) == len(cases) == 6
+
+
 def test_gates_in_yaml(tmp_path: Path) -> None:
     path = tmp_path / "gates.yaml"
     path.write_text(
         "gates:\n  - {metric: vmaf, pooling: shot, worse: 1.5, noise: 0.1}\n"
         "  - {metric: bytes, worse_percent: 2}\n"
+        "  - {metric: psnr_y, pooling: shot, shot: 3, worse: 1}\n"
     )
     assert read_gates(path) == (
         Gate("vmaf", "shot", worse=1.5, noise=0.1),
         Gate("bytes", worse_percent=2.0),
+        Gate("psnr_y", "shot", worse=1.0, shot=3),
     )
     for wrong, said in (
         ("gates:\n  - {metric: vmaff, worse: 1}\n", "vmaff"),
         ("gates:\n  - {metric: vmaf}\n", "allows everything"),
         ("gates:\n  - {metric: vmaf, wors: 1}\n", "worse"),
         ("gates: []\n", "empty"),
+        ("gates:\n  - {metric: vmaf, shot: 2, worse: 1}\n", "pooling: shot"),
     ):
         path.write_text(wrong)
         with pytest.raises(UsageError, match=said):
@@ -192,7 +239,7 @@ def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failures = [c for c in document["clips"][0]["checks"] if not c["passed"]]
     assert {c["gate"] for c in failures} == {"vmaf.p5", "vmaf.shot"}
     (shot,) = [c for c in failures if c["gate"] == "vmaf.shot"]
-    start = read_runs(bad)[0].shots[1]
+    start = read_runs(bad)[0].measure.shots[1]
     assert (shot["shot"], shot["frame"]) == (1, start + 5)
     etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(etree.parse(str(junit)))
     assert f"frame {start + 5}" in comment.read_text("utf-8")
@@ -209,16 +256,79 @@ def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", str(good), str(tmp_path / "nothing")]) == 6
 
 
+def test_a_frame_that_lost_what_nobody_sees_is_not_shown(tmp_path: Path) -> None:
+    runs = []
+    for name, psnr in (("good", (99.0, 44.0, 41.0)), ("bad", (60.0, 43.5, 39.0))):
+        folder = package(tmp_path / name)
+        (run_of,) = read_runs(folder)
+        rung_id = run_of.measure.rungs[0].id
+        frames = np.arange(3, dtype=np.int32)
+        np.savez(folder / "scores" / f"{rung_id}.npz", frame=frames, psnr_y=np.array(psnr))
+        runs.append(run_of)
+    find = frame_finder([runs[0]], [runs[1]])
+    assert find(runs[1].measure.clip, "psnr_y", rung_id, None) == 2
+
+
+def test_the_page_begins_with_all_rungs() -> None:
+    report = compare_runs(made(), made(rate=1.2), DEFAULT_GATES)
+    page = render_regression([report], [], [], ("before", "after"))
+    assert "<th>vmaf.mean</th>" in page
+    assert page.count('<small class="bad">+20.0% ') == 3 * 3
+    assert '<b class="bad">FAIL</b>' in page
+
+
 def test_a_baseline_can_be_read_back(tmp_path: Path) -> None:
     runs = (made(), replace(made(), clip="another.mov"))
     save_baseline(runs, tmp_path / "b.json")
-    assert read_runs(tmp_path / "b.json") == tuple(sorted(runs, key=lambda one: one.clip))
+    assert measures(read_runs(tmp_path / "b.json")) == tuple(sorted(runs, key=lambda one: one.clip))
     assert strict((tmp_path / "b.json").read_text("utf-8")) == strict(
         json_text(baseline_document(runs))
     )
     (tmp_path / "b.json").write_text('{"schema": "encoder.baseline/1", "clips": [{}]}')
     with pytest.raises(MeasureError, match="baseline cannot be read"):
         read_runs(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", '"nan"'])
+def test_what_is_no_number_passes_no_gate(tmp_path: Path, number: str) -> None:
+    good, bad = package(tmp_path / "good"), package(tmp_path / "bad")
+    document = json.loads((bad / "report.json").read_text("utf-8"))
+    document["renditions"][0]["scores"]["vmaf"]["p5"] = "HERE"
+    content = json.dumps(document).replace('"HERE"', number)
+    (bad / "report.json").write_text(content, encoding="utf-8")
+    with pytest.raises(MeasureError, match="where a number should be"):
+        read_runs(bad)
+    save_baseline(measures(read_runs(good)), tmp_path / "b.json")
+    kept = json.loads((tmp_path / "b.json").read_text("utf-8"))
+    kept["clips"][0]["rungs"][0]["scores"]["vmaf"]["p5"] = "HERE"
+    content = json.dumps(kept).replace('"HERE"', number)
+    (tmp_path / "b.json").write_text(content, encoding="utf-8")
+    with pytest.raises(MeasureError, match="where a number should be"):
+        read_runs(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_damaged_values_are_refused(tmp_path: Path, place: float) -> None:
+    good = package(tmp_path / "good")
+    path = next((good / "scores").glob("*.npz"))
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+    data = bytearray(path.read_bytes())
+    path.write_bytes(data[: int(len(data) * place)])
+    with pytest.raises(MeasureError, match="run cannot be read"):
+        read_runs(good)
+    with zipfile.ZipFile(path, "w") as archive_file:
+        archive_file.writestr("vmaf_shots.npy", b"\x93NUMPY" + bytes(data[10:200]))
+    with pytest.raises(MeasureError, match="run cannot be read"):
+        read_runs(good)
+
+
+def test_two_runs_of_one_clip_are_not_told_apart(tmp_path: Path) -> None:
+    package(tmp_path / "before")
+    package(tmp_path / "after")
+    with pytest.raises(MeasureError, match="two runs of one clip"):
+        read_runs(tmp_path)
 
 
 def test_documents_hold_no_number_that_is_none() -> None:

@@ -16,10 +16,18 @@ from typing import TYPE_CHECKING
 
 from encoder.media.colour import BT709
 from encoder.media.package import Package
-from encoder.media.renditions import AudioRendition, Loudness, Rendition, RenditionSet
+from encoder.media.pictures import Pictures, Poster, Thumbnails
+from encoder.media.renditions import (
+    AudioRendition,
+    Loudness,
+    Rendition,
+    RenditionSet,
+    TextRendition,
+)
 from encoder.package.cursor import Box
 from encoder.package.manifests import write_manifests
 from encoder.package.sample_entry import SampleEntry
+from encoder.text.webvtt import Cue, render
 
 if TYPE_CHECKING:
     import pytest
@@ -72,6 +80,16 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtitle:
+    """A WebVTT track: from when to when each of its cues is shown, in seconds."""
+
+    id: str
+    language: str
+    times: tuple[tuple[int, int], ...]
+    roles: tuple[str, ...] = ("subtitle",)
+
+
+@dataclass(frozen=True, slots=True)
 class Title:
     """What to make a package of."""
 
@@ -79,6 +97,7 @@ class Title:
     sounds: tuple[Sound, ...]
     segment_seconds: Fraction = Fraction(6)
     scored: bool = field(default=True)
+    text: tuple[Subtitle, ...] = ()
 
 
 def u32(value: int) -> bytes:
@@ -154,11 +173,43 @@ def make(into: Path, what: Title, lenient: pytest.MonkeyPatch | None = None) -> 
                 Loudness(None, None, None), 0.0, path,
             )
         )  # fmt: skip
+    text = []
+    for words in what.text:
+        path = into / "text" / f"{words.id}.vtt"
+        path.parent.mkdir(exist_ok=True)
+        cues = [Cue(Fraction(a), Fraction(b), f"{words.id} {a}") for a, b in words.times]
+        path.write_text(render(cues), encoding="utf-8")
+        text.append(
+            TextRendition(
+                words.id, words.language, words.id, False, words.roles, len(cues), "subrip", path
+            )
+        )
     scores: Mapping[str, float] | None = None
     if what.scored:
         scores = {rung.id: rung.score for rung in what.rungs}
-    renditions = RenditionSet(tuple(video), tuple(audio), FRAME_RATE, video[0].frames)
+    frames = video[0].frames
+    pictures = _pictures(into, frames)
+    renditions = RenditionSet(tuple(video), tuple(audio), FRAME_RATE, frames, pictures, tuple(text))
     return write_manifests(renditions, into, segment_seconds=what.segment_seconds, scores=scores)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """The frame of a JPEG picture with nothing in it."""
+    head = struct.pack(">BHHB", 8, height, width, 3) + bytes(9)
+    return b"\xff\xd8\xff\xc0" + struct.pack(">H", 2 + len(head)) + head + b"\xff\xd9"
+
+
+def _pictures(into: Path, frames: int) -> Pictures:
+    """A thumbnail every second, or every ten of a long title, in sheets of four by two."""
+    every = 24 if frames < 24 * 60 else 240
+    count = -(-frames // every)
+    (into / "images").mkdir()
+    sheets = tuple(into / "images" / f"thumbnails-{n + 1:03d}.jpg" for n in range(-(-count // 8)))
+    for sheet in sheets:
+        sheet.write_bytes(jpeg(4 * 320, 2 * 180))
+    poster = into / "images" / "poster.jpg"
+    poster.write_bytes(jpeg(1280, 720))
+    return Pictures(Thumbnails(320, 180, 4, 2, every, count, sheets), Poster(48, 1280, 720, poster))
 
 
 @dataclass(frozen=True, slots=True)

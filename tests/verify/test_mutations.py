@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from encoder.media.protection import PLAYREADY, WIDEVINE
+from encoder.package.protect_boxes import full_box
+from encoder.verify import rules_text
 from encoder.verify.verify import RULES, verify
 
 from . import synthetic
@@ -33,10 +37,14 @@ from .damage import (
     u32,
     u64,
 )
+from .picture_damage import PICTURES
 
 MASTER, MPD = "master.m3u8", "manifest.mpd"
 IFRAMES = "video/iframes/h264-720p-1.m3u8"
 SIDX = 20 + 4  # entry count's end: where the references start, behind the kind
+
+# An empty box of Widevine.
+OTHER_BOX = b64encode(full_box("pssh", 0, 0, WIDEVINE.bytes + bytes(4))).decode()
 
 DAMAGES: dict[str, tuple[str, Damage]] = {
     # The multivariant playlist
@@ -176,14 +184,14 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "no EXT-X-MAP": ("HLS 8.20", replaced(f"{TOP}.m3u8", "#EXT-X-MAP[^\n]*\n", "")),
     "target too small": (
         "RFC 8216 4.3.3.1",
-        each("*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:5"),
+        each("[av]*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:5"),
     ),
     "segment above target": (
         "HLS 7.7",
-        each("*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:5"),
+        each("[av]*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:5"),
     ),
     "another target": ("HLS 8.2", replaced(f"{TOP}.m3u8", "TARGETDURATION:6", "TARGETDURATION:7")),
-    "target of 12 s": ("HLS 7.5", each("*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:12")),
+    "target of 12 s": ("HLS 7.5", each("[av]*/*.m3u8", "TARGETDURATION:6", "TARGETDURATION:12")),
     "no target": ("RFC 8216 4.3.3.1", replaced(f"{TOP}.m3u8", "#EXT-X-TARGETD[^\n]*\n", "")),
     "wrong EXTINF": ("HLS 8.1", replaced(f"{TOP}.m3u8", "EXTINF:6.000000", "EXTINF:5.900000")),
     "EXTINF that is none": (
@@ -227,10 +235,19 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "I-frame without moof": ("HLS 6.10", replaced(IFRAMES, r"@716$", "@900")),
     "half an I-frame": ("HLS 6.10", replaced(IFRAMES, r"BYTERANGE:\d+@716", "BYTERANGE:500@716")),
     "I-frames not said to be": ("HLS 6.8", replaced(IFRAMES, "#EXT-X-I-FRAMES-ONLY\n", "")),
+    "trick mode of nothing": (
+        "IOP 3.2.9",
+        replaced(
+            MPD,
+            '(<AdaptationSet id="0"[^>]*>)',
+            r'\1<EssentialProperty schemeIdUri="http://dashif.org/guidelines/trickmode" '
+            'value="9"/>',
+        ),
+    ),
     "few I-frames": (
         "HLS 6.2",
-        replaced(
-            IFRAMES,
+        each(
+            "video/iframes/*.m3u8",
             r"(#EXTINF:)1(\.0+),\n([^\n]*\n[^\n]*\n)#[^\n]*\n[^\n]*\n[^\n]*\n",
             r"\g<1>2\g<2>,\n\g<3>",
             6,
@@ -355,6 +372,23 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
             "<Role",
         ),
     ),
+    "pssh of another system": (
+        "CENC 11.2 pssh",
+        replaced(
+            MPD,
+            "<Role",
+            f'<ContentProtection schemeIdUri="urn:uuid:{PLAYREADY}"><cenc:pssh '
+            f'xmlns:cenc="urn:mpeg:cenc:2013">{OTHER_BOX}</cenc:pssh></ContentProtection><Role',
+        ),
+    ),
+    "segments of no whole blocks": (
+        "RFC 8216 5.2",
+        replaced(f"{TOP}.m3u8", "(#EXT-X-MAP[^\n]*\n)", '\\1#EXT-X-KEY:METHOD=AES-128,URI="key"\n'),
+    ),
+    "a map that is encrypted without IV": (
+        "RFC 8216 4.3.2.5",
+        replaced(f"{TOP}.m3u8", "#EXT-X-MAP", '#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXT-X-MAP'),
+    ),
     "avc3 in the MPD": ("IOP 6.2.5.2", replaced(MPD, "avc1.64001f", "avc3.64001f")),
     "video sets without roles": (
         "IOP 3.2.2",
@@ -411,6 +445,8 @@ def test_a_report_and_a_list_of_files_are_no_damage(copied: Path) -> None:
 
 
 # What cannot be done to a finished package: titles that are made wrong.
+DAMAGES |= PICTURES
+
 MADE: dict[str, tuple[str, synthetic.Title]] = {}
 
 
@@ -461,6 +497,10 @@ made("CMAF 9.2.1", "trun 1 and an edit list", replace(GOOD, rungs=(
 made("HLS 13.7", "every block encrypted", replace(GOOD, rungs=(
     replace(FIRST, scheme="cbcs", pattern=0x10), *REST
 )))  # fmt: skip
+# Their manifests are those of clear tracks.
+SEALED = replace(GOOD, rungs=(replace(FIRST, scheme="cbcs"), *REST))
+made("CENC 11.2", "encrypted without ContentProtection", SEALED)
+made("RFC 8216 4.3.2.4", "encrypted without EXT-X-KEY", SEALED)
 made("HLS 1.6b", "HEVC of a level too high", replace(GOOD, rungs=(
     replace(FIRST, coding="hvc1", level=180), *REST
 )))  # fmt: skip
@@ -480,7 +520,8 @@ def test_what_is_made_wrong_is_found(
     synthetic.make(tmp_path, title, lenient=monkeypatch)
     verdict = verify(tmp_path)
     assert rule in {one.rule for one in verdict.findings}
-    assert any("encrypted (cbcs)" in one for one in verdict.unread) == (rule == "HLS 13.7")
+    encrypted = any(one.scheme for one in title.rungs)
+    assert any("encrypted (cbcs)" in one for one in verdict.unread) == encrypted
 
 
 def test_modern_codings_in_transport_streams(tmp_path: Path) -> None:
@@ -507,6 +548,8 @@ def test_segmented_text_without_its_clock(tmp_path: Path) -> None:
 
 def test_every_rule_is_broken_somewhere() -> None:
     elsewhere = {"HLS 1.2", "HLS 5.3", "DASH schema"}
+    # tests/verify/test_text_rules.py
+    elsewhere |= {rule.id for rule in rules_text.RULES}
     known = {rule for rule, _ in DAMAGES.values()} | {rule for rule, _ in MADE.values()}
     assert {rule.id for rule in RULES} == known | elsewhere
     assert len(DAMAGES) + len(MADE) >= 60

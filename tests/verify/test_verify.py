@@ -106,11 +106,15 @@ def test_what_a_policy_chose_is_published(copied: Path) -> None:
     prove(copied)
 
 
-def test_pictures_belong_to_the_package(copied: Path) -> None:
-    (copied / "video/a.jpg").write_bytes(b"x")
-    (copied / "i.m3u8").write_text("#EXTM3U\n#EXTINF:6,\nvideo/a.jpg\n")
+def test_pictures_of_others_are_understood(copied: Path) -> None:
+    # One picture a segment, without EXT-X-TILES, and PNG, which is not looked into.
+    (copied / "video/a.png").write_bytes(b"x")
+    (copied / "i.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:12\n#EXT-X-IMAGES-ONLY\n#EXTINF:12,\nvideo/a.png\n"
+        "#EXT-X-ENDLIST\n"
+    )
     with (copied / MASTER).open("a") as file:
-        file.write('#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=1,URI="i.m3u8"\n')
+        file.write('#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=1,RESOLUTION=2x2,CODECS="png",URI="i.m3u8"\n')
     assert verify(copied).findings == ()
 
 

@@ -126,6 +126,7 @@ function consoleText(args) {
  *   console errors, uncaught exceptions and failed loads.
  * @param {function({source: string, message: string}): void} onWarning for console warnings.
  * @returns {Promise<{version: string, navigate: function, evaluate: function,
+ *   screenshot: function(): Promise<Buffer>,
  *   lost: Promise<string>, close: function, kill: function}>} `evaluate(expression)` awaits the expression's value; `lost`
  *   resolves with the reason when the page can no longer answer; `kill()` is `close()` in a hurry,
  *   for a process that is about to exit.
@@ -225,6 +226,8 @@ export async function launch(executable, onError, onWarning) {
       version: version.product,
       navigate: (url) => send('Page.navigate', { url }),
       evaluate,
+      screenshot: async () =>
+        Buffer.from((await send('Page.captureScreenshot', { format: 'png' })).data, 'base64'),
       lost,
       close,
       kill,

@@ -1,10 +1,12 @@
 /* dash.js behind the interface that session.mjs describes. */
 
+import { base64Url } from './keys.mjs';
+
 const { MediaPlayer } = dashjs;
 
 export const version = MediaPlayer().create().getVersion();
 
-export async function open(video, url, { family, pin, onError }) {
+export async function open(video, url, { family, pin, read, clearKeys, onError }) {
   const player = MediaPlayer().create();
   const events = MediaPlayer.events;
   player.on(events.ERROR, ({ error }) => {
@@ -17,8 +19,15 @@ export async function open(video, url, { family, pin, onError }) {
     return pin === undefined || id === pin.id;
   });
   const ready = new Promise((resolve) => player.on(events.STREAM_INITIALIZED, resolve));
+  if (Object.keys(clearKeys).length > 0) {
+    const clearkeys = Object.fromEntries(
+      Object.entries(clearKeys).map((pair) => pair.map(base64Url)),
+    );
+    player.setProtectionData({ 'org.w3.clearkey': { clearkeys } });
+  }
   player.initialize(video, url, false);
   await ready;
+  if (read) player.setTextTrack(0);
 
   const videoTracks = () => player.getTracksFor('video');
   const codecsOf = (track) => track.codec?.replace(/^.*codecs="(.*)"$/, '$1') ?? null;
@@ -55,6 +64,7 @@ export async function open(video, url, { family, pin, onError }) {
       if (track.index !== current.index) player.setCurrentTrack(track);
       player.setRepresentationForTypeById('video', id, true);
     },
+    thumbnail: (time) => new Promise((resolve) => player.provideThumbnail(time, resolve)),
     close: () => player.destroy(),
   };
 }

@@ -1,5 +1,6 @@
 /* hls.js behind the interface that session.mjs describes. */
 
+import { licence, urlSafe } from './keys.mjs';
 import { playlistName } from './manifest.mjs';
 
 export const version = Hls.version;
@@ -19,8 +20,15 @@ const HARMLESS = new Set([
   'manifestLoadTimeOut',
 ]);
 
-export async function open(video, url, { pin, onError, onWarning }) {
-  const hls = new Hls({ autoStartLoad: false });
+/** What has hls.js take the keys from here: their server is an address that holds them. */
+function protection(clearKeys) {
+  if (Object.keys(clearKeys).length === 0) return {};
+  const licenseUrl = `data:application/json;base64,${btoa(licence(clearKeys))}`;
+  return { emeEnabled: true, drmSystems: { 'org.w3.clearkey': { licenseUrl } } };
+}
+
+export async function open(video, url, { pin, read, clearKeys, onError, onWarning }) {
+  const hls = new Hls({ autoStartLoad: false, ...protection(clearKeys) });
   hls.on(Hls.Events.ERROR, (_, data) => {
     const reason = data.error?.message ?? data.reason ?? '';
     const where = data.frag?.url ?? data.url ?? '';
@@ -39,6 +47,14 @@ export async function open(video, url, { pin, onError, onWarning }) {
   hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => {
     switching = false;
   });
+  // Behind segments that are clear, hls.js has nothing to ask for ClearKey's keys with: it takes that
+  // from what the browser tells of the initialisation, when it knows no key yet.
+  hls.on(Hls.Events.KEY_LOADING, (_, { frag }) => {
+    const key = frag.levelkeys?.['org.w3.clearkey'];
+    if (key === undefined || key.pssh) return;
+    key.scheme = 'keyids';
+    key.pssh = new TextEncoder().encode(JSON.stringify({ kids: [urlSafe(key.uri.split(',')[1])] }));
+  });
   const parsed = new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
   hls.loadSource(url);
   hls.attachMedia(video);
@@ -48,6 +64,7 @@ export async function open(video, url, { pin, onError, onWarning }) {
   const indexOf = (id) => hls.levels.findIndex((level) => nameOf(level) === id);
   if (pin !== undefined) hls.loadLevel = indexOf(pin.id);
   hls.startLoad(0);
+  if (read) hls.subtitleTrack = 0;
   return {
     variants: () =>
       hls.levels.map((level) => ({

@@ -11,9 +11,14 @@
  * @property {number} duration seconds of the longest track.
  * @property {number|null} frameRate highest declared frame rate; null when none is declared.
  * @property {boolean} audio whether there is audio.
+ * @property {string[]} text the languages of the tracks of subtitles.
+ * @property {{width: number, height: number}|null} thumbnail the size of a small picture; null
+ *   when none are declared.
  * @property {{id: string, width: number, height: number, codecs: string, supported: boolean}[]}
  *   rungs the distinct video renditions, with whether this browser decodes them.
  */
+
+const TILES = 'http://dashif.org/guidelines/thumbnail_tile';
 
 /** What a playlist is called: its path from the manifest at `url`, without percent-encoding. */
 export function playlistName(uri, url) {
@@ -59,6 +64,8 @@ async function readHls(url) {
   const rungs = new Map();
   const rates = [];
   let audio = false;
+  const text = [];
+  let thumbnail = null;
   for (const [index, line] of lines.entries()) {
     if (line.startsWith('#EXT-X-MEDIA:')) {
       const media = attributes(line);
@@ -66,6 +73,10 @@ async function readHls(url) {
         audio = true;
         if (media.URI) playlists.add(media.URI);
       }
+      if (media.TYPE === 'SUBTITLES') text.push(media.LANGUAGE ?? '');
+    } else if (line.startsWith('#EXT-X-IMAGE-STREAM-INF:')) {
+      const [width, height] = attributes(line).RESOLUTION.split('x').map(Number);
+      thumbnail = { width, height };
     } else if (line.startsWith('#EXT-X-STREAM-INF:')) {
       const variant = attributes(line);
       const uri = lines.slice(index + 1).find((next) => next !== '' && !next.startsWith('#'));
@@ -92,6 +103,8 @@ async function readHls(url) {
     duration: Math.max(...durations),
     frameRate: rates.length > 0 ? Math.max(...rates) : null,
     audio,
+    text,
+    thumbnail,
     rungs: [...rungs.values()],
   };
 }
@@ -112,14 +125,23 @@ async function readDash(url) {
   const rungs = [];
   const rates = [];
   let audio = false;
+  const text = [];
+  let thumbnail = null;
   const representations = document.querySelectorAll('Period > AdaptationSet > Representation');
   for (const representation of representations) {
     const set = representation.parentElement;
     const get = (name) => representation.getAttribute(name) ?? set.getAttribute(name) ?? '';
     const kind = get('contentType') || get('mimeType').split('/')[0];
-    // Trick play and image tiles declare what a client must know to use them; neither is a rung.
+    const tiles = representation.querySelector(`EssentialProperty[schemeIdUri="${TILES}"]`);
+    if (tiles !== null) {
+      const [columns, rows] = tiles.getAttribute('value').split('x').map(Number);
+      thumbnail = { width: Number(get('width')) / columns, height: Number(get('height')) / rows };
+      continue;
+    }
+    // Trick play declares what a client must know to use it, and is no rung.
     if (set.querySelector(':scope > EssentialProperty') !== null) continue;
     if (kind === 'audio') audio = true;
+    if (kind === 'text') text.push(get('lang'));
     if (kind !== 'video') continue;
     if (get('frameRate')) rates.push(fraction(get('frameRate')));
     rungs.push({
@@ -134,6 +156,8 @@ async function readDash(url) {
     duration: isoDuration(document.documentElement.getAttribute('mediaPresentationDuration')),
     frameRate: rates.length > 0 ? Math.max(...rates) : null,
     audio,
+    text,
+    thumbnail,
     rungs,
   };
 }

@@ -2,8 +2,8 @@
  * What is done with every player, and what is looked at while it plays.
  *
  * A player comes as an adapter: `version`, and
- * `open(video, url, {family, pin, onError, onWarning})`, which resolves when the renditions are
- * known, to
+ * `open(video, url, {family, pin, read, clearKeys, onError, onWarning})`, which resolves when the
+ * renditions are known, to
  *
  * - `variants()`: [{id, width, height, bandwidth, codecs, frame_rate}], one per video rendition,
  *   `id` being the name the manifest gives it,
@@ -11,19 +11,30 @@
  * - `active()`: the id of the rendition that plays, or null,
  * - `select(id)`: switch now, throwing away what is buffered, and stay there,
  * - `settled()`: false while a seek would upset the player; left out where none ever does,
+ * - `thumbnail(time)`: the small picture of a moment, see pictures.mjs; left out by players that
+ *   know none,
  * - `close()`.
  *
  * `family` is the only video codec ("avc1") that may be used, where the player would choose one
- * itself; `pin` the only variant (one of `variants()`) from the first byte on. Times are seconds,
- * as in the media element.
+ * itself; `read` the language of the subtitles that are shown from the start on, in a text track of
+ * the element: chosen once all of the video is there, Shaka Player never shows them; `clearKeys` the
+ * keys of a protected package by their identifiers, both hexadecimal;
+ * `pin` the only variant (one of `variants()`) from the first byte on. Times are seconds, as in the
+ * media element.
  */
 
 import { readManifest } from './manifest.mjs';
+import { lookAtPictures, spriteMap } from './pictures.mjs';
 
 // Patience, in seconds. Generous: a loaded machine is slow, and nothing is judged by its speed.
 const START_SECONDS = 60;
 const STALL_SECONDS = 30;
 const SWITCH_SECONDS = 60;
+const SEEK_SECONDS = 20;
+const TEXT_SECONDS = 5;
+
+/** How often the same place is sought before its frame counts as missing. */
+const SEEK_TRIES = 3;
 
 /** Fallback when neither the caller nor the manifest says how long a frame is. */
 const DEFAULT_FRAME_RATE = 24;
@@ -48,6 +59,8 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 export function install(adapter) {
   const record = { errors: [], warnings: [], problems: [] };
   let stopped = false;
+  let clearKeys = {};
+  const presented = new WeakMap();
 
   const stop = () => {
     stopped = true;
@@ -79,6 +92,8 @@ export function install(adapter) {
 
   /** Media time of the picture that the element shows now, null while it has none. */
   function shownTime(video) {
+    // Pictures of protected media are not given away; the last one that was presented is told.
+    if (video.mediaKeys !== null) return presented.get(video) ?? null;
     try {
       const picture = new VideoFrame(video);
       const time = picture.timestamp / 1e6;
@@ -118,6 +133,7 @@ export function install(adapter) {
     const onFrame = (_, { mediaTime }) => {
       watch.presented += 1;
       watch.last = mediaTime;
+      presented.set(video, mediaTime);
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
@@ -127,7 +143,7 @@ export function install(adapter) {
     };
     video.addEventListener('error', onMediaError);
     let player = null;
-    const opening = adapter.open(video, url, { ...limits, onError, onWarning }).then(
+    const opening = adapter.open(video, url, { ...limits, clearKeys, onError, onWarning }).then(
       (opened) => {
         player = opened;
       },
@@ -247,14 +263,25 @@ export function install(adapter) {
       // The middle of a frame, where rounding cannot decide which one is meant.
       const start = Math.floor((position * video.duration) / frame) * frame;
       const target = start + frame / 2;
-      video.currentTime = target;
       // The old picture may stay a while after the seek is over, so the right one is waited for.
       const right = () => {
         const shown = video.seeking ? null : shownTime(video);
         return shown !== null && Math.abs(shown - start) <= frame + 1e-6;
       };
       const missed = () => `the frame of ${target} s after a seek (${stateOf(video)})`;
-      await until(right, missed, SWITCH_SECONDS);
+      // A player that fills its buffer anew while the browser seeks in it leaves the picture of a
+      // later key frame, now and then, and a paused element stays there. A viewer would seek
+      // again, and gets the frame unless the package lacks it, which no number of seeks mends.
+      for (let left = SEEK_TRIES - 1; ; left -= 1) {
+        video.currentTime = target;
+        try {
+          await until(right, missed, SEEK_SECONDS);
+          break;
+        } catch (error) {
+          if (left === 0 || error instanceof Stopped) throw error;
+          onWarning({ source: 'session', message: `sought again: ${error.message}` });
+        }
+      }
       results.push({ target, frame_time: shownTime(video) });
     }
     video.playbackRate = 1;
@@ -274,6 +301,15 @@ export function install(adapter) {
       .filter((name) => name.startsWith(base) && !/\.(m3u8|mpd)$/.test(name));
     performance.clearResourceTimings();
     return [...new Set(names.map((name) => name.slice(base.length)))].sort();
+  }
+
+  /** The texts of all cues that the player has handed over; it may lag behind the picture. */
+  async function cuesOf(video) {
+    const texts = () =>
+      [...video.textTracks].flatMap((track) => [...(track.cues ?? [])].map(({ text }) => text));
+    const since = performance.now();
+    while (texts().length === 0 && performance.now() - since < TEXT_SECONDS * 1000) await sleep(20);
+    return [...new Set(texts())].sort();
   }
 
   function judgePlayback(what, played, expected) {
@@ -321,11 +357,24 @@ export function install(adapter) {
     result.expected = { duration, frame_rate: frameRate, frames };
     performance.setResourceTimingBufferSize(1_000_000);
 
-    await withTake(url, {}, async (take) => {
+    await withTake(url, { read: declared.text[0] ?? null }, async (take) => {
       result.variants = take.player.variants();
       result.audio_tracks = take.player.audioTracks();
       result.playback = await playToEnd(take, options.rate);
+      if (declared.text.length > 0) {
+        result.cues = await cuesOf(take.video);
+        if (result.cues.length === 0) problem('no subtitle came');
+      }
+      const { thumbnail } = take.player;
+      if (declared.thumbnail !== null && thumbnail !== undefined) {
+        const { duration } = take.video;
+        result.pictures = await lookAtPictures(thumbnail, duration, declared.thumbnail, problem);
+      }
     });
+    if (options.spriteMap !== null && declared.thumbnail !== null) {
+      const thumbnail = await spriteMap(new URL(options.spriteMap, url).href);
+      result.sprites = await lookAtPictures(thumbnail, duration, declared.thumbnail, problem);
+    }
     judgePlayback('playback', result.playback, expected);
     if (options.seek) {
       // On one rung, the best: a switch to another may also switch the audio, see `settled()`.
@@ -371,6 +420,7 @@ export function install(adapter) {
     result: {},
     /** Do everything that was asked for; never rejects, since the record is the answer. */
     async run(url, options) {
+      clearKeys = options.clearKeys;
       window.session.result.player_version = adapter.version;
       try {
         await play(url, options, window.session.result);

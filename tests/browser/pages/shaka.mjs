@@ -15,7 +15,7 @@ function describe(error) {
   return `${category} ${nameOf(shaka.util.Error.Code, error.code)}: ${JSON.stringify(error.data)}`;
 }
 
-export async function open(video, url, { family, pin, onError }) {
+export async function open(video, url, { family, pin, read, clearKeys, onError }) {
   const player = new shaka.Player();
   const report = (error) =>
     onError({
@@ -25,11 +25,13 @@ export async function open(video, url, { family, pin, onError }) {
     });
   player.addEventListener('error', (event) => report(event.detail));
   await player.attach(video);
+  player.configure('drm.clearKeys', clearKeys);
   if (family) player.configure('preferredVideo', [{ codec: family }]);
   if (pin !== undefined) {
     const { bandwidth } = pin;
     player.configure('restrictions', { minBandwidth: bandwidth, maxBandwidth: bandwidth });
   }
+  if (read) player.configure('preferredText', [{ language: read }]);
   await player.load(url).catch(report);
 
   // What the video is called in its manifest: a representation's id or a playlist's name.
@@ -67,6 +69,13 @@ export async function open(video, url, { family, pin, onError }) {
       const tracks = player.getVariantTracks().filter((track) => rungOf(track) === id);
       const track = tracks.find((one) => one.language === language) ?? tracks[0];
       player.selectVariantTrack(track, true, 0);
+    },
+    thumbnail: async (time) => {
+      const [{ id }] = player.getImageTracks();
+      const found = await player.getThumbnails(id, time);
+      if (found === null) return null;
+      const { uris, positionX, positionY, width, height } = found;
+      return { url: uris[0], x: positionX, y: positionY, width, height };
     },
     close: () => player.destroy(),
   };

@@ -1,0 +1,151 @@
+"""Encodes a ladder so that it delivers what it promises.
+
+A few rungs are encoded first, and the others decided by what they gave (see
+:mod:`encoder.ladder.anchors`); what misses all the same is corrected (see
+:mod:`encoder.ladder.correct`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from encoder.encode.chunk_command import Measuring
+from encoder.encode.feedback import shot_results
+from encoder.engine.events import Notice
+from encoder.engine.pipeline import Pipeline
+from encoder.engine.video import EncodedRung, EncodedTitle
+from encoder.ladder.anchors import Anchor, at_places, decide_around, waves
+from encoder.ladder.correct import correct
+from encoder.ladder.policy import load_policy
+from encoder.media.conform import Conform
+from encoder.media.ladder import Ladder, Rung, Trial
+from encoder.media.master import Master
+from encoder.media.policy import Policy
+from encoder.media.shots import Analysis
+
+# What a correction is based on is next to exact: what is still off after two is off for good.
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The ladder and its encodes, after corrections.
+
+    ``promised`` is the ladder with what was expected of each rung before it was encoded.
+    """
+
+    ladder: Ladder
+    encoded: EncodedTitle
+    promised: Ladder
+
+
+def encode_corrected(
+    pipeline: Pipeline,
+    master: Master,
+    conform: Conform,
+    analysis: Analysis,
+    ladder: Ladder,
+    policy: Policy,
+    measuring: Measuring | None,
+    *,
+    again: bool,
+) -> Corrected:
+    """Encodes a ladder; if ``again``, some rungs first, and once more what missed in the end.
+
+    Nothing is changed when nothing was measured, or of a fixed ladder, which promises nothing.
+
+    Raises:
+        EncodeError: when an encode fails or is not what was asked for.
+        MeasureError: when a frame was not measured.
+        KeyboardInterrupt: when it was interrupted, after chunks under way were finished.
+    """
+    if not again or measuring is None or policy.kind != "per-title":
+        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+        return Corrected(ladder, encoded, ladder)
+    reference = load_policy(policy.reference) if policy.reference else None
+    anchors: list[Anchor] = []
+    first = ladder
+    for places in waves(ladder):
+        rungs = [rung for rung in at_places(ladder, places) if not _is_among(rung, anchors)]
+        if not rungs:
+            continue  # What the others told has left no more than them.
+        plan, some = pipeline.encode_first(master, conform, analysis, rungs, policy, measuring)
+        anchors += [Anchor(one.rung, whole_trials(one, analysis, plan.keyframes)) for one in some]
+        anchors = [anchor for anchor in anchors if anchor.trials]
+        ladder = decide_around(conform, analysis, policy, reference, first.trials, anchors)
+    promised = ladder
+    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+    earlier = [trial for anchor in anchors for trial in anchor.trials]
+    for _ in range(_ROUNDS):
+        keyframes = encoded.plan.keyframes
+        results = {one.rung.id: whole_trials(one, analysis, keyframes) for one in encoded.rungs}
+        known = {name: found for name, found in results.items() if found}
+        # The ladder was decided around its anchors: they are right as they are.
+        settled = {rung.id for rung in ladder.rungs if _is_among(rung, anchors)}
+        better = correct(conform, analysis, policy, reference, ladder, known, earlier, settled)
+        changed = [
+            (old, new) for old, new in zip(ladder.rungs, better.rungs, strict=True) if old != new
+        ]
+        ladder = better
+        if not changed:
+            break
+        earlier += [trial for found in known.values() for trial in found]
+        for old, new in changed:
+            pipeline.emit(Notice("info", said(old, new)))
+        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+    return Corrected(ladder, encoded, promised)
+
+
+def _is_among(rung: Rung, anchors: Sequence[Anchor]) -> bool:
+    """Whether a rung is encoded as an anchor: it may have got another number since."""
+    return any(replace(rung, id=a.rung.id, why=a.rung.why) == a.rung for a in anchors)
+
+
+def said(old: Rung, new: Rung) -> str:
+    """What a correction changes, for people."""
+    shots = sum(a != b for a, b in zip(old.crf_per_shot, new.crf_per_shot, strict=True))
+    if old.max_bitrate != new.max_bitrate:
+        shots = len(new.crf_per_shot)
+    wanted = f" for VMAF {new.expected.vmaf:.1f}" if new.expected else ""
+    there = ""
+    if (old.width, old.height) != (new.width, new.height):
+        shots, there = len(new.crf_per_shot), f" at {new.width}x{new.height}"
+    return (
+        f"{old.id} did not deliver what was expected: {shots} of {len(new.crf_per_shot)} shots "
+        f"are encoded again{there}{wanted}"
+    )
+
+
+def whole_trials(
+    encoded: EncodedRung, analysis: Analysis, keyframes: tuple[int, ...]
+) -> tuple[Trial, ...]:
+    """The encode of every shot of a rung as a trial of all its frames; none if nothing was scored.
+
+    A shot so short that none of its frames was scored counts with the mean of the others.
+    """
+    rung = encoded.rung
+    frames = [shot.frames for shot in analysis.shots]
+    results = shot_results(encoded.chunks, frames, keyframes)
+    scored = [(len(shot), r.vmaf) for shot, r in zip(frames, results, strict=True)]
+    known = [(length, vmaf) for length, vmaf in scored if vmaf is not None]
+    if not known:
+        return ()
+    mean = sum(length * vmaf for length, vmaf in known) / sum(length for length, _ in known)
+    return tuple(
+        Trial(
+            shot=number,
+            start=shot.start,
+            frames=len(shot),
+            width=rung.width,
+            height=rung.height,
+            crf=crf,
+            key_frames=found.key_frames,
+            key_bits=found.key_bits,
+            other_bits=found.bits - found.key_bits,
+            vmaf=mean if found.vmaf is None else found.vmaf,
+        )
+        for number, (shot, crf, found) in enumerate(
+            zip(frames, rung.crf_per_shot, results, strict=True)
+        )
+    )

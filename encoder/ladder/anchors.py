@@ -1,0 +1,163 @@
+"""Encodes some rungs first, and decides the others by what these gave.
+
+The encode of a rung, measured as it is made, is the best trial there is: of every shot, on all of
+its frames, at the final preset. It costs nothing as long as the rung stays in the ladder. So a few
+rungs, the anchors, are encoded while the others are still open; what they gave conditions the
+surfaces; the ladder is decided again, around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from encoder.codecs import codec_named
+from encoder.ladder.correct import delivered, longest
+from encoder.ladder.decide import decide_ladder, identifier
+from encoder.media.conform import Conform
+from encoder.media.ladder import Ladder, RateQualityPoint, Rung, Trial
+from encoder.media.policy import Policy
+from encoder.media.shots import Analysis
+
+# An anchor stays where a rung of about its quality was wanted, and if it costs little more than the
+# least that its quality can be had for.
+_AS_WANTED, _MOST_BITS = 2.5, 1.06
+# The best rung is held to what the policy wants of it.
+_TOP_AS_WANTED = 0.5
+# Neighbours may be a little nearer in bitrate than where all is decided at once.
+_NEARLY = 0.9
+# Where the anchors are in the ladder, 0 the best rung, 1 the cheapest: one wave after another.
+_WAVES = ((0.2,), (0.6, 1.0))
+# A ladder of fewer rungs leaves nothing to be decided around them.
+_FEWEST_RUNGS = 4
+# An expectation as sure as that is not worth a wave of its own.
+_SURE = 1.02
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A rung that is encoded, and the encode of each of its shots."""
+
+    rung: Rung
+    trials: tuple[Trial, ...]
+
+
+def waves(ladder: Ladder) -> tuple[tuple[float, ...], ...]:
+    """Which rungs are encoded before the others, wave by wave, as places in the ladder.
+
+    The first is a good one, at the resolution or near it that most bits are spent at; then one of
+    the middle and the cheapest, so that the others are between what is known. None where a ladder
+    is known next to exactly, or where an encode of some rungs is of no use to the whole ladder:
+    chunks of an encoder that cannot vary its CRF end where any rung changes it.
+    """
+    rungs = ladder.rungs
+    if len(rungs) < _FEWEST_RUNGS or not codec_named(ladder.codec).varies_crf:
+        return ()
+    intervals = [r.expected.average_bitrate_interval for r in rungs if r.expected is not None]
+    if all(one.high <= one.low * _SURE for one in intervals):
+        return ()
+    return _WAVES
+
+
+def at_places(ladder: Ladder, places: Sequence[float]) -> tuple[Rung, ...]:
+    """The rungs at places in a ladder."""
+    last = len(ladder.rungs) - 1
+    return tuple(ladder.rungs[number] for number in sorted({round(p * last) for p in places}))
+
+
+def decide_around(
+    conform: Conform,
+    analysis: Analysis,
+    policy: Policy,
+    reference: Policy | None,
+    trials: Sequence[Trial],
+    anchors: Sequence[Anchor],
+) -> Ladder:
+    """The ladder of a title of which some rungs are encoded.
+
+    An anchor takes the place of the rung nearest to it in quality, as it is, if it is worth its
+    bits; it keeps what was expected of it before it was encoded. One that is not near any was a
+    trial like others.
+
+    Args:
+        conform: what the reference pictures are.
+        analysis: the title's frames and shots.
+        policy: what is wanted.
+        reference: the fixed policy that savings are measured against.
+        trials: those the first decision was based on.
+        anchors: what was encoded.
+    """
+    measured = [trial for anchor in anchors for trial in anchor.trials]
+    known = [*trials, *longest(measured, analysis)]
+    ladder = decide_ladder(conform, analysis, policy, reference, known)
+    weights = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
+    weights /= weights.sum()
+    rate = float(conform.frame_rate)
+    rungs = list(ladder.rungs)
+    taken: dict[int, tuple[float, float]] = {}
+    for anchor in anchors:
+        found = delivered(anchor.trials, rate).title(weights)
+        place = _place(rungs, taken, found, ladder.hull, policy)
+        if place is not None and _fits(rungs, taken, place, anchor.rung, found, policy):
+            taken[place] = found
+            rungs[place] = replace(anchor.rung, why=rungs[place].why)
+    named = tuple(
+        replace(rung, id=identifier(rung.codec, rung.width, rung.height, number))
+        for number, rung in enumerate(rungs, start=1)
+    )
+    return replace(ladder, rungs=named, trials=tuple(trials))
+
+
+def _fits(
+    rungs: Sequence[Rung],
+    taken: Mapping[int, tuple[float, float]],
+    place: int,
+    rung: Rung,
+    found: tuple[float, float],
+    policy: Policy,
+) -> bool:
+    """Whether a rung is as far from its neighbours as the policy wants, and in their order."""
+    for other, up in ((place - 1, True), (place + 1, False)):
+        if not 0 <= other < len(rungs):
+            continue
+        above, below = (rungs[other], rung) if up else (rung, rungs[other])
+        if below.width * below.height > above.width * above.height:
+            return False
+        its = taken.get(other) or _expected(rungs[other])
+        if its is None:
+            continue
+        better, worse = (its, found) if up else (found, its)
+        if better[1] - worse[1] < policy.spacing.min_vmaf:
+            return False
+        if better[0] < worse[0] * policy.spacing.min_ratio * _NEARLY:
+            return False
+    return True
+
+
+def _expected(rung: Rung) -> tuple[float, float] | None:
+    found = rung.expected
+    return None if found is None else (float(found.average_bitrate), found.vmaf)
+
+
+def _place(
+    rungs: Sequence[Rung],
+    taken: Container[int],
+    found: tuple[float, float],
+    hull: Sequence[RateQualityPoint],
+    policy: Policy,
+) -> int | None:
+    """Which rung an encode of that rate and VMAF stands in for."""
+    rate, vmaf = found
+    least = float(np.interp(vmaf, [p.vmaf for p in hull], [p.bitrate for p in hull]))
+    if rate > min(least * _MOST_BITS, policy.max_bitrate):
+        return None
+    places = []
+    for number, rung in enumerate(rungs):
+        if number in taken or rung.expected is None:
+            continue
+        off = abs(rung.expected.vmaf - vmaf)
+        if off <= (_TOP_AS_WANTED if number == 0 else _AS_WANTED):
+            places.append((off, number))
+    return min(places)[1] if places else None

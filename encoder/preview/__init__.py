@@ -1,0 +1,1 @@
+"""A package in a browser, served on this machine alone."""

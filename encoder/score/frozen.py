@@ -1,0 +1,74 @@
+"""A frame that shows the one before it again, in a file that is not off before or after.
+
+Such a frame was dropped and its place filled. Encoders also leave a picture as it was now and then,
+where it changes by less than their errors; so one counts only where the reference moves by more,
+and where no other frame of the file comes near to doing the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.score.signatures import CELLS, Signatures, luma
+
+Floats = NDArray[np.float64]
+
+# By how much, as a logarithm, a repeated frame explains two changes better than none does, at
+# least, and how much better than any other frame of the file.
+_REPEATED, _ALONE = 0.4, 0.8
+# How far the reference moves there at least: to the error of pictures, and in code values.
+_SEEN, _MOVES = 0.8, 0.2
+_ROUNDING = 0.1
+_BLOCK = 256
+
+
+def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> int | None:
+    """The one frame that repeats the frame before it and is followed by the right one.
+
+    Args:
+        reference: signatures of one file.
+        distorted: of the other, whose frame n shows the reference's n + ``offset``.
+        offset: in frames.
+    """
+    first, last = max(0, -offset), min(len(distorted), len(reference) - offset)
+    parts = [
+        _look(reference, distorted, offset, start, min(last, start + _BLOCK + 2))
+        for start in range(first, last - 2, _BLOCK)
+    ]
+    if not parts:
+        return None
+    gain, moves, errors = (np.concatenate(one) for one in zip(*parts, strict=True))
+    seen = moves > max(_MOVES, _SEEN * float(np.sqrt(np.median(errors))))
+    gain = np.where(moves > _MOVES, gain, -np.inf)
+    best = int(np.argmax(np.where(seen, gain, -np.inf)))
+    near = slice(max(0, best - 1), best + 2)
+    others = np.delete(gain, near)
+    other = float(others.max()) if others.size else -np.inf
+    if not seen[best] or gain[best] < _REPEATED or gain[best] < other + _ALONE:
+        return None
+    return first + best + 1
+
+
+def _look(
+    reference: Signatures, distorted: Signatures, offset: int, start: int, end: int
+) -> tuple[Floats, Floats, Floats]:
+    """For each frame but the first and the last of a range: how much better a repetition explains
+    the changes to it and after it, how far the reference moves to it (root mean square), and the
+    squared error of the picture.
+    """
+    theirs = luma(distorted[start:end]).astype(np.float64)
+    ours = luma(reference[start + offset : end + offset]).astype(np.float64)
+    off = theirs - ours
+    off -= off.mean(axis=1, keepdims=True)
+    change, wanted = np.diff(theirs, axis=0), np.diff(ours, axis=0)
+    plain = _square(change - wanted)
+    plain = plain[:-1] + plain[1:]
+    repeated = _square(change[:-1]) + _square(change[1:] - wanted[:-1] - wanted[1:])
+    gain = np.log((plain + _ROUNDING**2) / (repeated + _ROUNDING**2))
+    return gain, np.sqrt(_square(wanted[:-1])), _square(off)[1:-1]
+
+
+def _square(values: Floats) -> Floats:
+    result: Floats = np.einsum("nc,nc->n", values, values) / CELLS
+    return result

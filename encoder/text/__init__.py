@@ -1,0 +1,1 @@
+"""Master and sidecar files -> subtitles as WebVTT, on the package's timeline."""

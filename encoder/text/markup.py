@@ -1,0 +1,110 @@
+"""Text of SubRip and Advanced SubStation Alpha as WebVTT's cue text.
+
+Bold, italics, underline and the place at the top or bottom are kept; fonts, colours and movement
+are not, which WebVTT has no words for that players agree on.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_OVERRIDE = re.compile(r"\{([^{}]*)\}")
+_TAG = re.compile(r"<(/?)([a-zA-Z][\w.]*)[^<>]*>")
+_STYLES = ("b", "i", "u")
+
+
+def from_ass(text: str) -> tuple[str, str]:
+    """The cue text and settings of an event's text in ASS, without the fields before it."""
+    made = _Styled()
+    alignment, drawing, at = 2, False, 0
+    for found in (*_OVERRIDE.finditer(text), None):
+        plain = text[at : found.start() if found else len(text)]
+        if not drawing:
+            made.add(re.sub(r"\\[Nn]", "\n", plain).replace("\\h", "\u00a0"))
+        if found is None:
+            break
+        at = found.end()
+        for name, value in re.findall(r"\\(an|[biup]|r)(\d*)(?![a-zA-Z])", found[1]):
+            if name == "an":
+                alignment = int(value or 2)
+            elif name == "p":
+                drawing = value not in ("", "0")
+            elif name == "r":
+                made.reset()
+            else:
+                made.set(name, value not in ("", "0"))
+    return made.text(), placed(alignment)
+
+
+def placed(alignment: int) -> str:
+    """Settings for an alignment as on a keypad: 1 to 3 below, 4 to 6 in the middle, 7 to 9 above,
+    from the left to the right."""
+    line = {1: "line:50%", 2: "line:0"}.get((alignment - 1) // 3, "")
+    side = {1: "position:0% align:left", 0: "position:100% align:right"}.get(alignment % 3, "")
+    return f"{line} {side}".strip()
+
+
+def from_srt(text: str) -> tuple[str, str]:
+    """The cue text and settings of a subtitle in SubRip, which knows a few tags of HTML and, by
+    custom, ASS's alignment."""
+    alignment = 2
+    for value in re.findall(r"\{\\an([1-9])\}", text):
+        alignment = int(value)
+    text = _OVERRIDE.sub(lambda one: "" if one[1].startswith("\\") else one[0], text)
+    made, at = _Styled(), 0
+    for found in _TAG.finditer(text):
+        name = found[2].lower()
+        if name not in (*_STYLES, "font", "s"):
+            continue
+        made.add(_plain(text[at : found.start()]))
+        at = found.end()
+        if name in _STYLES:
+            made.set(name, not found[1])
+    made.add(_plain(text[at:]))
+    return made.text(), placed(alignment)
+
+
+def _plain(text: str) -> str:
+    """Text in which the usual entities of HTML stand for what they mean."""
+    for entity, meaning in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", "\u00a0"), ("&amp;", "&")):
+        text = text.replace(entity, meaning)
+    return text
+
+
+class _Styled:
+    """Runs of text, each bold, italic and underlined or not."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[tuple[str, ...], str]] = []
+        self._on: set[str] = set()
+
+    def set(self, name: str, on: bool) -> None:
+        (self._on.add if on else self._on.discard)(name)
+
+    def reset(self) -> None:
+        self._on.clear()
+
+    def add(self, text: str) -> None:
+        style = tuple(name for name in _STYLES if name in self._on)
+        if text:
+            self._runs.append((style, text))
+
+    def text(self) -> str:
+        """The cue text: tags nested rightly, no empty lines, which would end the cue."""
+        parts: list[str] = []
+        open_now: tuple[str, ...] = ()
+        for style, text in (*self._runs, ((), "")):
+            if style != open_now:
+                parts += [f"</{name}>" for name in reversed(open_now)]
+                parts += [f"<{name}>" for name in style]
+                open_now = style
+            parts.append(
+                "".join(c if c.isprintable() or c in "\n\u00a0" else " " for c in text).translate(
+                    _ESCAPES
+                )
+            )
+        whole = "".join(parts)
+        for name in _STYLES:
+            whole = whole.replace(f"<{name}></{name}>", "")
+        return "\n".join(line.strip(" ") for line in whole.split("\n") if line.strip(" "))

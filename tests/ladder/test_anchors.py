@@ -1,0 +1,132 @@
+"""Rungs that are encoded first decide the others, and stay where they do their part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from encoder.ladder.anchors import Anchor, at_places, decide_around, waves
+from encoder.ladder.decide import decide_ladder
+from encoder.ladder.evidence import EFFORTS, gather, shot_features
+from encoder.ladder.policy import load_policy
+from encoder.ladder.prior import from_logit
+from encoder.media.ladder import Rung, Trial
+from tests.ladder.test_correct import SHAPE, encoded, promised
+from tests.ladder.test_evidence import APPLE, POLICY, PRIOR, analysis, encoder_of
+
+FOUND = analysis([100, 80])
+FIRST = decide_ladder(SHAPE, FOUND, POLICY, APPLE, ())
+LENGTHS = [len(shot.frames) for shot in FOUND.shots]
+WEIGHTS = np.array(LENGTHS) / sum(LENGTHS)
+
+
+class Drawn:
+    """An encoder as the prior has them, whose surfaces are drawn from it."""
+
+    def __init__(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        features = shot_features(SHAPE, FOUND)
+        self.surfaces = [
+            random.multivariate_normal(PRIOR.mean(one), PRIOR.covariance) for one in features
+        ]
+
+    def encode(self, rung: Rung) -> tuple[Trial, ...]:
+        """What every shot of a rung gives, on all of its frames."""
+        n, pixels = PRIOR.nodes, SHAPE.width * SHAPE.height
+        found = []
+        for shot, (surface, crf) in enumerate(zip(self.surfaces, rung.crf_per_shot, strict=True)):
+            at = PRIOR.weights(rung.width / SHAPE.width, crf)
+            frames, keys = FOUND.shots[shot].frames, -(-LENGTHS[shot] // 50)
+            key, other = (2.0 ** (at @ surface[k * n : (k + 1) * n]) * pixels for k in (0, 1))
+            found.append(
+                Trial(
+                    shot=shot,
+                    start=frames.start,
+                    frames=len(frames),
+                    width=rung.width,
+                    height=rung.height,
+                    crf=crf,
+                    key_frames=keys,
+                    key_bits=round(float(key) * keys),
+                    other_bits=round(float(other) * (len(frames) - keys)),
+                    vmaf=float(from_logit(at @ surface[2 * n :])),
+                )
+            )
+        return tuple(found)
+
+    def off(self, rung: Rung) -> float:
+        """By how many VMAF a rung is off what is expected of it."""
+        vmaf = float(WEIGHTS @ [trial.vmaf for trial in self.encode(rung)])
+        return abs(vmaf - promised(rung).vmaf)
+
+
+def same(one: Rung, other: Rung) -> bool:
+    return replace(one, id=other.id, why=other.why) == other
+
+
+def test_others_are_decided_by_what_anchors_gave() -> None:
+    before, after, kept = [], [], 0
+    for seed in range(8):
+        made = Drawn(seed)
+        ladder = FIRST
+        anchors: list[Anchor] = []
+        for places in waves(FIRST):
+            anchors += [Anchor(rung, made.encode(rung)) for rung in at_places(ladder, places)]
+            ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, (), anchors)
+        tried = [anchor.rung for anchor in anchors]
+        others = [r for r in ladder.rungs if not any(same(r, one) for one in tried)]
+        kept += len(ladder.rungs) - len(others)
+        before.append(np.mean([made.off(rung) for rung in FIRST.rungs]))
+        after.append(np.mean([made.off(rung) for rung in others]))
+        assert [rung.id[-3:] for rung in ladder.rungs] == [
+            f"-{n:02d}" for n in range(1, len(ladder.rungs) + 1)
+        ]
+        pixels = [rung.width * rung.height for rung in ladder.rungs]
+        assert pixels == sorted(pixels, reverse=True)
+        rates = [promised(rung).average_bitrate for rung in others]
+        assert rates == sorted(rates, reverse=True)
+    assert np.mean(after) < np.mean(before) / 3
+    # Without any trial few are near enough to what was wanted.
+    assert kept > 0
+
+
+def test_an_anchor_that_gave_what_was_wanted_stays_as_it_is() -> None:
+    # A made-up encoder that is not far from what is believed after a few trials.
+    make = encoder_of({0: 1.0, 1: 1.0}, [])
+    trials = gather(SHAPE, FOUND, POLICY, EFFORTS["thorough"], make)
+    first = decide_ladder(SHAPE, FOUND, POLICY, APPLE, trials)
+    (middle,) = at_places(first, (0.5,))
+    results = encoded(FOUND, replace(first, rungs=(middle,)), (1.0, 1.0))
+    anchor = Anchor(middle, tuple(results[middle.id]))
+    ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, [anchor])
+    (kept,) = [rung for rung in ladder.rungs if same(rung, middle)]
+    assert kept.expected == middle.expected
+    assert ladder.trials == trials
+
+
+def test_an_anchor_that_is_not_worth_its_bits_was_a_trial_only() -> None:
+    (middle,) = at_places(FIRST, (0.5,))
+    results = encoded(FOUND, replace(FIRST, rungs=(middle,)), (1.0, 1.0))
+    found = tuple(replace(t, vmaf=t.vmaf - 8.0) for t in results[middle.id])
+    others = tuple(
+        trial
+        for rung in FIRST.rungs
+        if rung is not middle
+        for trial in encoded(FOUND, replace(FIRST, rungs=(rung,)), (1.0, 1.0))[rung.id]
+    )
+    ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, others, [Anchor(middle, found)])
+    assert not any(same(rung, middle) for rung in ladder.rungs)
+    assert len(ladder.rungs) > 1
+
+
+def test_what_is_known_is_not_tried_first() -> None:
+    exhaustive = gather(
+        SHAPE, FOUND, POLICY, EFFORTS["exhaustive"], encoder_of({0: 1.0, 1: 1.0}, [])
+    )
+    known = decide_ladder(SHAPE, FOUND, POLICY, APPLE, exhaustive)
+    assert waves(known) == ()
+    assert waves(replace(FIRST, rungs=FIRST.rungs[:3])) == ()
+    av1 = replace(load_policy("per-title"), codec="av1")
+    assert waves(decide_ladder(SHAPE, FOUND, av1, APPLE, ())) == ()
+    assert waves(FIRST)

@@ -1,0 +1,149 @@
+"""Rungs that missed are decided again by what they delivered, others are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from encoder.encode.keyframes import gop_frames, plan_gops
+from encoder.ladder.correct import correct, delivered, missed
+from encoder.ladder.decide import decide_ladder
+from encoder.ladder.policy import load_policy
+from encoder.ladder.sample import whole_windows
+from encoder.ladder.trials import Encode
+from encoder.media.ladder import Expected, Ladder, Rung, Trial
+from encoder.media.policy import Policy
+from encoder.media.shots import Analysis
+from tests.ladder.test_evidence import APPLE, POLICY, analysis, conform, encoder_of
+
+SHAPE = conform()
+RATE = 25.0
+
+
+def encoded(found: Analysis, ladder: Ladder, hardness: Sequence[float]) -> dict[str, list[Trial]]:
+    """What a made-up encoder gives for every rung, on all frames of every shot."""
+    gops = plan_gops(found.shots, gop_frames(Fraction(25), POLICY.gop_seconds))
+    windows = whole_windows(found.shots, gops)
+    make = encoder_of(dict(enumerate(hardness)), [])
+    return {
+        rung.id: list(
+            make(
+                windows,
+                [
+                    Encode(rung.width, rung.height, number, crf)
+                    for number, crf in enumerate(rung.crf_per_shot)
+                ],
+                1,
+            )
+        )
+        for rung in ladder.rungs
+    }
+
+
+def reached(found: Analysis, trials: Sequence[Trial]) -> tuple[float, float]:
+    weights = np.array([len(shot.frames) for shot in found.shots], dtype=np.float64)
+    return delivered(trials, RATE).title(weights / weights.sum())
+
+
+def promised(rung: Rung) -> Expected:
+    assert rung.expected is not None
+    return rung.expected
+
+
+def corrected(
+    found: Analysis, policy: Policy, ladder: Ladder, hardness: Sequence[float]
+) -> tuple[Ladder, dict[str, list[Trial]]]:
+    results = encoded(found, ladder, hardness)
+    earlier: list[Trial] = []
+    for _ in range(2):
+        ladder = correct(SHAPE, found, policy, APPLE, ladder, results, earlier)
+        earlier += [trial for its in results.values() for trial in its]
+        results = encoded(found, ladder, hardness)
+    return ladder, results
+
+
+@pytest.mark.parametrize("hardness", [(1.0, 1.0), (3.0, 0.2), (0.3, 0.3), (0.2, 2.5)])
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_rungs_deliver_what_they_were_to(hardness: tuple[float, float], codec: str) -> None:
+    policy = replace(load_policy("per-title"), codec=codec)
+    found = analysis([100, 80])
+    first = decide_ladder(SHAPE, found, policy, APPLE, ())
+    ladder, results = corrected(found, policy, first, hardness)
+    before, after = encoded(found, first, hardness), results
+    changed, off_before, off_after = 0, 0.0, 0.0
+    for old, new in zip(first.rungs, ladder.rungs, strict=True):
+        wanted = promised(old).vmaf
+        off_before += abs(reached(found, before[old.id])[1] - wanted)
+        rate, vmaf = reached(found, after[new.id])
+        off_after += abs(vmaf - wanted)
+        if new == old:
+            continue
+        changed += 1
+        assert (new.id == old.id) == ((new.width, new.height) == (old.width, old.height))
+        # The made-up encoder is further from the prior than any real one.
+        assert abs(vmaf - promised(new).vmaf) <= 1.5
+        assert abs(rate / promised(new).average_bitrate - 1) <= 0.12
+        assert promised(new).average_bitrate <= policy.max_bitrate
+        assert new.max_bitrate <= 2.0 * promised(new).average_bitrate + 1
+    pixels = [rung.width * rung.height for rung in ladder.rungs]
+    assert pixels == sorted(pixels, reverse=True)
+    assert off_after < off_before / 2
+    assert changed > 0
+    assert ladder.curves != first.curves
+
+
+def test_what_kept_its_promise_is_left_alone() -> None:
+    found = analysis([100, 80])
+    ladder = decide_ladder(SHAPE, found, POLICY, APPLE, ())
+    results = encoded(found, ladder, (1.0, 1.0))
+    kept = replace(
+        ladder,
+        rungs=tuple(
+            replace(
+                rung,
+                expected=replace(
+                    promised(rung),
+                    average_bitrate=round(reached(found, results[rung.id])[0] * 1.04),
+                    vmaf=reached(found, results[rung.id])[1] + 0.4,
+                ),
+            )
+            for rung in ladder.rungs
+        ),
+    )
+    assert correct(SHAPE, found, POLICY, APPLE, kept, results) is kept
+
+
+def test_a_wrong_rate_alone_is_no_reason_to_encode_again() -> None:
+    found = analysis([100])
+    ladder = decide_ladder(SHAPE, found, POLICY, APPLE, ())
+    results = encoded(found, ladder, (1.0,))
+    dear = replace(
+        ladder,
+        rungs=tuple(
+            replace(
+                rung,
+                expected=replace(
+                    promised(rung),
+                    average_bitrate=round(reached(found, results[rung.id])[0] / 1.3),
+                    vmaf=min(POLICY.top_vmaf, reached(found, results[rung.id])[1]),
+                ),
+            )
+            for rung in ladder.rungs
+        ),
+    )
+    assert all(missed(rung, reached(found, results[rung.id])) for rung in dear.rungs)
+    better = correct(SHAPE, found, POLICY, APPLE, dear, results)
+    inside = [r for r in dear.rungs if reached(found, results[r.id])[1] <= POLICY.top_vmaf]
+    assert [one for one in better.rungs if one in inside] == inside
+    assert better.savings != dear.savings
+
+
+def test_a_fixed_ladder_promises_nothing() -> None:
+    found = analysis([100])
+    ladder = decide_ladder(SHAPE, found, APPLE, None, ())
+    assert not any(missed(rung, (1.0, 1.0)) for rung in ladder.rungs)
+    assert correct(SHAPE, found, APPLE, None, ladder, {}) is ladder
