@@ -81,6 +81,7 @@ def _install_players() -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            timeout=600,
             check=False,
         )
         return f"npm ci failed: {done.stderr.strip()[-500:]}" if done.returncode else ""

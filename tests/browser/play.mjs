@@ -12,13 +12,19 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { findChromium, launch } from './lib/chromium.mjs';
+import { BrowserLost, findChromium, launch, within } from './lib/chromium.mjs';
 import { serve } from './lib/server.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Patience for the page and the player library to load; a loaded machine is slow. */
 const START_SECONDS = 60;
+
+/** Patience for a page that plays to say what it saw. */
+const ANSWER_SECONDS = 30;
+
+/** How many browsers may be lost before a package is not played at all. */
+const BROWSERS = 3;
 
 const USAGE = `Usage: node play.mjs PACKAGE_DIR [options]
 
@@ -134,19 +140,7 @@ function readArguments(argv) {
   };
 }
 
-/** `promise`, or a rejection after `seconds`. */
-async function within(promise, seconds, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    const give = () => reject(new Error(`${what} took more than ${seconds} s`));
-    timer = setTimeout(give, seconds * 1000);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const tookLonger = (what, seconds) => () => new Error(`${what} took more than ${seconds} s`);
 
 /**
  * Every rung has files of its own, or the player never really played them all. A rung may be there
@@ -164,12 +158,33 @@ function sameFiles(through) {
   return problems;
 }
 
-/** One player, one browser, one fresh profile: everything asked for, as one object. */
+/**
+ * {@link playOnce}, again where the browser was lost: that says nothing of the package, unless it
+ * happens each time.
+ */
 async function playWith(name, folder, executable, options, live) {
-  const { page, manifest } = PLAYERS[name];
   const began = performance.now();
-  const errors = [];
   const warnings = [];
+  let run;
+  for (let tried = 1; run === undefined; tried += 1) {
+    try {
+      run = await playOnce(name, folder, executable, options, live, warnings);
+    } catch (error) {
+      if (!(error instanceof BrowserLost)) throw error;
+      if (tried === BROWSERS) {
+        run = { player: name, ok: false, errors: [], problems: [error.message], warnings };
+      } else {
+        warnings.push({ source: 'browser', message: error.message });
+      }
+    }
+  }
+  return { ...run, total_seconds: (performance.now() - began) / 1000 };
+}
+
+/** One player, one browser, one fresh profile: everything asked for, as one object. */
+async function playOnce(name, folder, executable, options, live, warnings) {
+  const { page, manifest } = PLAYERS[name];
+  const errors = [];
   const problems = [];
   let browser = null;
   const note = (error) => {
@@ -193,19 +208,24 @@ async function playWith(name, folder, executable, options, live) {
     })`;
     const run = async () => {
       await browser.navigate(`${server.origin}/pages/${page}.html`);
-      await within(browser.evaluate(ready), START_SECONDS, 'loading the player');
+      await within(browser.evaluate(ready), START_SECONDS, tookLonger('loading the player', START_SECONDS));
       const values = [url, options.session].map((value) => JSON.stringify(value));
       await browser.evaluate(`window.session.run(${values.join(', ')})`);
     };
-    const lost = browser.lost.then((reason) => Promise.reject(new Error(reason)));
+    const lost = browser.lost.then((reason) => Promise.reject(new BrowserLost(reason)));
     try {
-      await within(Promise.race([run(), lost]), options.timeout, 'playing');
+      await within(Promise.race([run(), lost]), options.timeout, tookLonger('playing', options.timeout));
     } catch (error) {
+      if (error instanceof BrowserLost) throw error;
       problems.push(error.message);
     }
     const asked = '({ ...window.session.record, result: window.session.result })';
-    const answer = Promise.race([browser.evaluate(asked), lost]);
-    seen = await within(answer, 10, 'asking the page').catch(() => ({}));
+    const answer = Promise.race([browser.evaluate(asked), lost]).catch((error) => {
+      if (error instanceof BrowserLost) throw error;
+      return {};
+    });
+    const silent = () => new BrowserLost(`the page did not answer within ${ANSWER_SECONDS} s`);
+    seen = await within(answer, ANSWER_SECONDS, silent);
   } finally {
     if (browser !== null) {
       await browser.close();
@@ -225,7 +245,6 @@ async function playWith(name, folder, executable, options, live) {
     problems,
     warnings,
     ...seen.result,
-    total_seconds: (performance.now() - began) / 1000,
   };
 }
 
@@ -292,10 +311,15 @@ async function main(argv) {
   return ok ? 0 : 1;
 }
 
+/** Ends once all is written, whatever a browser has left open. */
+function end(code) {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+}
+
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  end(await main(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`play.mjs: ${error.message}\n`);
   if (error.exitCode === 2) process.stderr.write('See node play.mjs --help.\n');
-  process.exitCode = error.exitCode ?? 3;
+  end(error.exitCode ?? 3);
 }

@@ -113,4 +113,4 @@ try {
 } finally {
   await browser.close();
 }
-process.stdout.write(`${JSON.stringify({ ...seen, errors })}\n`);
+process.stdout.write(`${JSON.stringify({ ...seen, errors })}\n`, () => process.exit(0));

@@ -26,6 +26,10 @@ PLAY = Path(__file__).parent / "play.mjs"
 PLAYERS = ("hls", "dash", "shaka", "shaka-hls")
 # A second of media in an eighth of one: every frame is decoded all the same.
 RATE = "8"
+# Seconds that a player may take for everything, and that the program which drives it may take: it
+# starts another browser where one is lost.
+PLAYER_SECONDS = 300
+PROGRAM_SECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,11 @@ def thumbnails_of(package: Path) -> dict[str, Any] | None:
 
 def play(node: str, package: Path, *options: str) -> tuple[int, dict[str, Any]]:
     """Exit code and result of ``play.mjs`` with one player."""
+    limits = ["--rate", RATE, "--timeout", str(PLAYER_SECONDS)]
     done = subprocess.run(
-        [node, str(PLAY), str(package), "--json", "--rate", RATE, *options],
+        [node, str(PLAY), str(package), "--json", *limits, *options],
         stdin=subprocess.DEVNULL,
+        timeout=PROGRAM_SECONDS,
         capture_output=True,
         text=True,
         check=False,

@@ -34,11 +34,12 @@ def used(node: str, argv: list[str], cache: Path, *options: str) -> tuple[str, d
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            timeout=600,
             check=True,
         )
     finally:
         serving.terminate()
-        assert serving.wait() == 0
+        assert serving.wait(timeout=60) == 0
         if serving.stdout is not None:
             serving.stdout.close()
     seen: dict[str, Any] = json.loads(done.stdout)

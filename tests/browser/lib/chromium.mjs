@@ -26,6 +26,11 @@ const FLAGS = [
   '--disable-sync',
   '--autoplay-policy=no-user-gesture-required',
   '--mute-audio',
+  // A container's shared memory may be small, and a browser that runs out of it ends or hangs.
+  '--disable-dev-shm-usage',
+  // What outlives the browser would keep its pipes open.
+  '--disable-breakpad',
+  '--disable-crash-reporter',
   // Timers of a page nobody looks at would otherwise be slowed down.
   '--disable-background-timer-throttling',
   '--disable-backgrounding-occluded-windows',
@@ -34,6 +39,14 @@ const FLAGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
   '--remote-debugging-pipe',
 ];
+
+/** Patience, in seconds, for a browser to start, to answer a command of its own, and to end. */
+const START_SECONDS = 60;
+const ANSWER_SECONDS = 60;
+const END_SECONDS = 5;
+
+/** How many browsers are started before none is expected to. */
+const START_TRIES = 3;
 
 /** Helper processes may still write while they are being ended. */
 const REMOVE = { force: true, maxRetries: 10, recursive: true, retryDelay: 100 };
@@ -53,6 +66,22 @@ export async function findChromium(chosen) {
     if (usable) return path;
   }
   return null;
+}
+
+/** The browser is gone, or does not answer: what says nothing of what it was showing. */
+export class BrowserLost extends Error {}
+
+/** `promise`, or the rejection that `late` makes after `seconds`. */
+export async function within(promise, seconds, late) {
+  let timer;
+  const end = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(late()), seconds * 1000);
+  });
+  try {
+    return await Promise.race([promise, end]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Numbered commands out, answers and events in, over the two ends of the pipe. */
@@ -78,20 +107,27 @@ class Connection {
     this.#listeners.push(listener);
   }
 
-  send(method, params = {}, sessionId = undefined) {
-    if (this.#closed !== null) return Promise.reject(new Error(this.#closed));
+  /** The answer to a command; one that comes after `seconds` is not waited for. */
+  send(method, params = {}, sessionId = undefined, seconds = ANSWER_SECONDS) {
+    if (this.#closed !== null) return Promise.reject(new BrowserLost(this.#closed));
     const id = this.#next++;
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       this.#pending.set(id, { method, resolve, reject });
       this.#writer.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     });
+    if (seconds === null) return answer;
+    return within(
+      answer,
+      seconds,
+      () => new BrowserLost(`${method}: Chromium did not answer within ${seconds} s`),
+    ).finally(() => this.#pending.delete(id));
   }
 
   close(reason) {
     if (this.#closed !== null) return;
     this.#closed = reason;
     for (const { method, reject } of this.#pending.values()) {
-      reject(new Error(`${method}: ${reason}`));
+      reject(new BrowserLost(`${method}: ${reason}`));
     }
     this.#pending.clear();
   }
@@ -118,6 +154,18 @@ function consoleText(args) {
   return args.map((arg) => arg.description ?? String(arg.value ?? arg.type)).join(' ');
 }
 
+/** {@link start}, again with a fresh profile where the browser does not come up. */
+export async function launch(executable, onError, onWarning) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await start(executable, onError, onWarning);
+    } catch (error) {
+      if (tried === START_TRIES) throw error;
+      onWarning({ source: 'browser', message: error.message });
+    }
+  }
+}
+
 /**
  * Start Chromium and open one empty page.
  *
@@ -129,9 +177,9 @@ function consoleText(args) {
  *   screenshot: function(): Promise<Buffer>,
  *   lost: Promise<string>, close: function, kill: function}>} `evaluate(expression)` awaits the expression's value; `lost`
  *   resolves with the reason when the page can no longer answer; `kill()` is `close()` in a hurry,
- *   for a process that is about to exit.
+ *   for a process that is about to exit. Nothing here waits forever but `evaluate`.
  */
-export async function launch(executable, onError, onWarning) {
+async function start(executable, onError, onWarning) {
   const profile = await mkdtemp(join(tmpdir(), 'encoder-browser-'));
   const child = spawn(executable, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
     // Its own process group, so that the whole family can be ended at once.
@@ -168,12 +216,14 @@ export async function launch(executable, onError, onWarning) {
     lose('Chromium ended by itself');
   });
   const close = async () => {
-    await Promise.race([connection.send('Browser.close').catch(() => {}), exited]);
-    const timer = setTimeout(killGroup, 5000);
-    await exited;
-    clearTimeout(timer);
+    const asked = connection.send('Browser.close', {}, undefined, END_SECONDS).catch(() => {});
+    await Promise.race([asked, exited]);
+    const gone = () => within(exited, END_SECONDS, () => new BrowserLost('it does not end'));
+    await gone().catch(() => {});
     killGroup();
-    await rm(profile, REMOVE);
+    await gone().catch(() => {});
+    for (const end of child.stdio) end?.destroy();
+    await rm(profile, REMOVE).catch(() => {});
   };
   const kill = () => {
     killGroup();
@@ -200,7 +250,7 @@ export async function launch(executable, onError, onWarning) {
   });
 
   try {
-    const version = await connection.send('Browser.getVersion');
+    const version = await connection.send('Browser.getVersion', {}, undefined, START_SECONDS);
     const { targetInfos } = await connection.send('Target.getTargets');
     const existing = targetInfos.find((target) => target.type === 'page');
     const { targetId } =
@@ -209,14 +259,12 @@ export async function launch(executable, onError, onWarning) {
       targetId,
       flatten: true,
     });
-    const send = (method, params) => connection.send(method, params, sessionId);
+    const send = (method, params, seconds) => connection.send(method, params, sessionId, seconds);
     for (const domain of ['Page', 'Runtime', 'Log', 'Inspector']) await send(`${domain}.enable`);
     const evaluate = async (expression) => {
-      const { result, exceptionDetails } = await send('Runtime.evaluate', {
-        expression,
-        awaitPromise: true,
-        returnByValue: true,
-      });
+      // As long as it takes: what is waited for may be a whole film.
+      const asked = { expression, awaitPromise: true, returnByValue: true };
+      const { result, exceptionDetails } = await send('Runtime.evaluate', asked, null);
       if (exceptionDetails) {
         throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
       }
@@ -235,6 +283,6 @@ export async function launch(executable, onError, onWarning) {
   } catch (error) {
     killGroup();
     await close();
-    throw new Error(`Chromium did not start: ${error.message}. It said: ${tail.trim()}`);
+    throw new BrowserLost(`Chromium did not start: ${error.message}. It said: ${tail.trim()}`);
   }
 }
