@@ -104,8 +104,11 @@ class _Rate:
         self._unit = unit
         self._done = 0
 
-    def text(self, done: int, total: int) -> str:
-        """What to show; a stage that counts anew has begun another part, which has its own."""
+    def text(self, done: int, total: int, left: float | None) -> str:
+        """What to show; a stage that counts anew has begun another part, which has its own.
+
+        ``left`` is how many seconds are left, where the stage knows better than these counts.
+        """
         if done < self._done:
             self.started = time.monotonic()
         self._done = done
@@ -115,9 +118,10 @@ class _Rate:
         speed = done / elapsed
         per_second = " fps" if self._unit == "frames" else "/s"
         shown = f"{speed:.0f}{per_second}" if speed >= 10 else f"{speed:.1f}{per_second}"
-        if total <= 0:
+        if left is None and total > 0:
+            left = max(0, total - done) / speed
+        if left is None:
             return shown
-        left = max(0, total - done) / speed
         return f"{shown}, {_duration(left)} left"
 
 
@@ -136,7 +140,7 @@ class _Lines:
             self._next = _FIRST_LINE_SECONDS
         elif isinstance(event, StageProgress):
             elapsed = time.monotonic() - self._started
-            rate = self._rate.text(event.done, event.total)
+            rate = self._rate.text(event.done, event.total, event.left_seconds)
             if elapsed >= self._next:
                 self._next = elapsed * 2
                 share = f"{event.done}/{event.total}" if event.total else str(event.done)
@@ -178,7 +182,7 @@ class _Live:
                 "", total=event.total or None, stage=event.stage, share="", text=event.detail
             )
         elif isinstance(event, StageProgress):
-            rate = self._rate.text(event.done, event.total)
+            rate = self._rate.text(event.done, event.total, event.left_seconds)
             share = f"{min(1.0, event.done / event.total):.0%}" if event.total else ""
             self._progress.update(
                 self._tasks[event.stage],

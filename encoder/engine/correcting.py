@@ -14,6 +14,7 @@ from encoder.encode.chunk_command import Measuring
 from encoder.encode.feedback import shot_results
 from encoder.engine.events import Notice
 from encoder.engine.pipeline import Pipeline
+from encoder.engine.remaining import Remaining
 from encoder.engine.video import EncodedRung, EncodedTitle
 from encoder.ladder.anchors import Anchor, at_places, decide_around, waves
 from encoder.ladder.correct import correct
@@ -64,18 +65,24 @@ def encode_corrected(
         encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
         return Corrected(ladder, encoded, ladder)
     reference = load_policy(policy.reference) if policy.reference else None
+    remaining = Remaining(conform, measuring)
     anchors: list[Anchor] = []
     first = ladder
     for places in waves(ladder):
         rungs = [rung for rung in at_places(ladder, places) if not _is_among(rung, anchors)]
         if not rungs:
             continue  # What the others told has left no more than them.
-        plan, some = pipeline.encode_first(master, conform, analysis, rungs, policy, measuring)
+        others = (r for r in ladder.rungs if r not in rungs and not _is_among(r, anchors))
+        remaining.expect(analysis.frames, others)
+        plan, some = pipeline.encode_first(
+            master, conform, analysis, rungs, policy, measuring, remaining
+        )
         anchors += [Anchor(one.rung, whole_trials(one, analysis, plan.keyframes)) for one in some]
         anchors = [anchor for anchor in anchors if anchor.trials]
         ladder = decide_around(conform, analysis, policy, reference, first.trials, anchors)
     promised = ladder
-    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+    remaining.expect(analysis.frames, ())
+    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring, remaining)
     earlier = [trial for anchor in anchors for trial in anchor.trials]
     for _ in range(_ROUNDS):
         keyframes = encoded.plan.keyframes
@@ -93,7 +100,7 @@ def encode_corrected(
         earlier += [trial for found in known.values() for trial in found]
         for old, new in changed:
             pipeline.emit(Notice("info", said(old, new)))
-        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring, remaining)
     return Corrected(ladder, encoded, promised)
 
 

@@ -46,12 +46,17 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """``done`` of the total; ``detail`` and ``total`` may change as a stage goes on."""
+    """``done`` of the total; ``detail`` and ``total`` may change as a stage goes on.
+
+    ``left_seconds`` is how long the stage still takes, with all of its parts that are to come; None
+    where only ``done`` and ``total`` tell.
+    """
 
     stage: Stage
     detail: str
     done: int
     total: int
+    left_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from encoder.engine.chunk_runner import Running as ChunkProgress
 from encoder.engine.chunk_store import ChunkStore
 from encoder.engine.events import Notice
 from encoder.engine.reasons import why_missing
+from encoder.engine.remaining import Remaining
 from encoder.engine.resources import batches, cores, expected_memory, workers
 from encoder.engine.score_steps import ScoreSteps
 from encoder.engine.stage import Running, WouldRun
@@ -82,6 +83,7 @@ class Pipeline(ScoreSteps):
                         policy,
                         folder,
                         jobs=self.jobs,
+                        at_once=EFFORTS[effort].whole,
                         on_report=running.report,
                         on_missing=self._may_try,
                     )
@@ -119,8 +121,11 @@ class Pipeline(ScoreSteps):
         ladder: Ladder,
         policy: Policy,
         measuring: Measuring | None,
+        remaining: Remaining | None = None,
     ) -> EncodedTitle:
         """Every rung and audio track, encoded; rungs are measured in the same pass.
+
+        ``remaining`` counts the turns that a title is encoded in; left out, this is the only one.
 
         Raises:
             EncodeError: when an encode fails or is not what was asked for.
@@ -131,7 +136,10 @@ class Pipeline(ScoreSteps):
         kept = ChunkStore(self.store, self._title(master, conform))
         with self.stage("encode", analysis.frames, "frames") as running:
             tasks = missing_tasks(plan, kept)
-            rungs = self._encoded(plan, tasks, master, conform, kept, measuring, running)
+            title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
+            remaining = remaining or Remaining(conform, measuring)
+            runner = self._runner(plan, title, kept, measuring, running, remaining)
+            rungs = encode_title(plan, runner, tasks)
             # A plan goes as far as what is in the store, and makes nothing.
             whole = () if self.only_plan else rungs
             joined = [join_rung(plan, kept, rung, self.store) for rung in whole]
@@ -159,6 +167,7 @@ class Pipeline(ScoreSteps):
         rungs: Sequence[Rung],
         policy: Policy,
         measuring: Measuring,
+        remaining: Remaining,
     ) -> tuple[EncodePlan, tuple[EncodedRung, ...]]:
         """Some rungs, encoded and measured while others are not decided yet.
 
@@ -171,24 +180,13 @@ class Pipeline(ScoreSteps):
         kept = ChunkStore(self.store, self._title(master, conform))
         with self.stage("encode", analysis.frames, "frames") as running:
             tasks = missing_tasks(plan, kept)
-            found = self._encoded(plan, tasks, master, conform, kept, measuring, running)
+            title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
+            runner = self._runner(plan, title, kept, measuring, running, remaining)
+            found = encode_title(plan, runner, tasks)
             running.cached = not tasks
             named = ", ".join(rung.id for rung in rungs)
             running.detail = f"first {named}: the others are decided by it"
         return plan, found
-
-    def _encoded(
-        self,
-        plan: EncodePlan,
-        tasks: Sequence[Task],
-        master: Master,
-        conform: Conform,
-        kept: ChunkStore,
-        measuring: Measuring | None,
-        running: Running,
-    ) -> tuple[EncodedRung, ...]:
-        title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
-        return encode_title(plan, self._runner(plan, title, kept, measuring, running), tasks)
 
     def _runner(
         self,
@@ -197,6 +195,7 @@ class Pipeline(ScoreSteps):
         kept: ChunkStore,
         measuring: Measuring | None,
         running: Running,
+        remaining: Remaining,
     ) -> ChunkRunner:
         asked = [plan.asked(rung, plan.chunks[0]) for rung in plan.rungs]
         measured = measuring is not None
@@ -210,7 +209,12 @@ class Pipeline(ScoreSteps):
 
         def tell(state: ChunkProgress) -> None:
             detail = f"{state.chunks} of {state.of} chunks, {state.bytes * 8 / 1e6:.1f} Mbit"
-            running.report(detail, state.frames, state.total)
+            left = remaining.seconds(state.frames / state.total)
+            running.report(detail, state.frames, state.total, left)
+
+        def begin(tasks: Sequence[Task]) -> None:
+            self._may_encode(plan, kept, tasks)
+            remaining.begin(tasks)
 
         return ChunkRunner(
             title,
@@ -223,7 +227,7 @@ class Pipeline(ScoreSteps):
             memory=self.meter.memory,
             on_running=tell,
             on_notice=lambda text: self.emit(Notice("warning", text)),
-            on_missing=lambda tasks: self._may_encode(plan, kept, tasks),
+            on_missing=begin,
         )
 
     def _may_encode(self, plan: EncodePlan, kept: ChunkStore, tasks: Sequence[Task]) -> None:

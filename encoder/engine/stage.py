@@ -43,14 +43,14 @@ class Running:
         self.detail = ""
         self.cached = False
 
-    def progress(self, done: int) -> None:
-        """``done`` of the total."""
-        self._emit(StageProgress(self._stage, self.detail, done, self.total))
+    def progress(self, done: int, left_seconds: float | None = None) -> None:
+        """``done`` of the total; ``left_seconds`` until the end of all parts, where it is known."""
+        self._emit(StageProgress(self._stage, self.detail, done, self.total, left_seconds))
 
-    def report(self, detail: str, done: int, total: int) -> None:
+    def report(self, detail: str, done: int, total: int, left_seconds: float | None = None) -> None:
         """As :meth:`progress`, for a stage that consists of several parts."""
         self.detail, self.total = detail, total
-        self.progress(done)
+        self.progress(done, left_seconds)
 
 
 def cpu_seconds() -> float:

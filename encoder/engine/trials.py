@@ -41,6 +41,7 @@ class TrialMaker:
         policy: gives codec, preset and the length of a group of pictures.
         folder: an empty folder for the sample and logs.
         jobs: FFmpeg processes at a time.
+        at_once: whether all trials are asked for in one call; else how many follow is not known.
         on_report: told what is going on.
         on_missing: called before anything is made with what each missing encode depends on; may
             raise.
@@ -57,6 +58,7 @@ class TrialMaker:
         folder: Path,
         *,
         jobs: int,
+        at_once: bool,
         on_report: Report,
         on_missing: Callable[[Sequence[dict[str, object]]], None],
     ) -> None:
@@ -68,6 +70,7 @@ class TrialMaker:
         self._policy = policy
         self._folder = folder
         self._jobs = jobs
+        self._at_once = at_once
         self._report = on_report
         self._missing = on_missing
         self._sample: tuple[Path, ...] | None = None
@@ -125,7 +128,7 @@ class TrialMaker:
                 on_progress=lambda done: self._report("taking the sample", done, taken),
             )
         codec = codec_named(self._policy.codec)
-        total = self.made + len(missing)
+        total = len(missing) if self._at_once else 0
         found = {}
         for batch in _batches(list(missing.items())):
             self._report("trial encodes", self.made, total)
