@@ -37,7 +37,7 @@ from encoder.engine.request import (
 )
 from encoder.engine.scoring import measuring
 from encoder.engine.texts import make_text
-from encoder.engine.video import EncodedTitle
+from encoder.engine.video import EncodedTitle, planned_starts
 from encoder.errors import MachineError
 from encoder.ladder.decide import VMAF_MODEL
 from encoder.ladder.trials import require
@@ -49,6 +49,7 @@ from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
+from encoder.package.lead import check_lead
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
 from encoder.report.document import ingest_document
 from encoder.report.html import render
@@ -83,6 +84,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
         require(pipeline.ffmpeg, codec_named(policy.codec))
     master = pipeline.master(request.master)
     check_other_master(request.output, master.digest, force=request.force)
+    check_lead(request.protection, [master.video.duration], str(request.master))
     wanted = fingerprint(pipeline.ffmpeg, master.digest, request)
     known = published_already(request.output, wanted)
     if known is not None:
@@ -91,6 +93,8 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     if request.keys is not None:
         request.keys.check_new()
     conform, analysis = pipeline.reference(master, policy)
+    starts = planned_starts(analysis, conform, policy)
+    check_lead(request.protection, starts, str(request.master))
     for change in conform.changes:
         pipeline.emit(Notice("info", change))
     ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
@@ -140,7 +144,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
             files,
             folder,
         )
-        prove(folder, request.keys.protection if request.keys else None)
+        prove(folder, request.protection)
         fields = {**published_package(package), "made_by": document["made_by"]}
         with request.keys.kept() if request.keys else nullcontext():
             publish(folder, request.output, wanted, master.digest, fields)

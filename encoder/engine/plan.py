@@ -18,12 +18,14 @@ from encoder.engine.request import Request
 from encoder.engine.scoring import measuring
 from encoder.engine.stage import WouldRun
 from encoder.engine.texts import make_text
+from encoder.engine.video import planned_starts
 from encoder.ladder.decide import VMAF_MODEL
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
 from encoder.media.master import Master
 from encoder.media.package import BYTE_RANGES
 from encoder.media.shots import Analysis
+from encoder.package.lead import check_lead
 
 SCHEMA = "encoder.plan/1"
 
@@ -65,9 +67,12 @@ def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
     policy = request.policy
     master = pipeline.master(request.master)
     check_other_master(request.output, master.digest, force=request.force)
+    check_lead(request.protection, [master.video.duration], str(request.master))
     states["probe"] = ("cached", "the master was just probed")
     try:
         conform, analysis = pipeline.reference(master, policy)
+        starts = planned_starts(analysis, conform, policy)
+        check_lead(request.protection, starts, str(request.master))
         states["analyze"] = ("cached", f"{analysis.frames} frames, {len(analysis.shots)} shots")
         states["text"] = _text(pipeline, master, conform, analysis, request)
         ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)

@@ -54,6 +54,11 @@ class Request:
     protect: str | None = None
     clear_lead: str | None = None
 
+    @property
+    def protection(self) -> Protection | None:
+        """How the package is to be encrypted; None where it is to be clear."""
+        return self.keys.protection if self.keys else None
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

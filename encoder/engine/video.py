@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from encoder.media.policy import Policy
 from encoder.media.renditions import Rendition, RenditionSet
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
+from encoder.package.segments import segment_starts
 
 # Raised when joining comes to give another result for the same chunks.
 _JOIN_VERSION = 1
@@ -75,6 +77,18 @@ def plan_encode(
     uncut = {shot.frames.start for shot in analysis.shots if not shot.cut}
     chunks = plan_chunks(shots, keyframes, rungs, conform.frame_rate, uncut)
     return EncodePlan(analysis, conform, tuple(rungs), keyframes, chunks, longest)
+
+
+def planned_starts(analysis: Analysis, conform: Conform, policy: Policy) -> list[Fraction]:
+    """When the segments of the package will start, in seconds."""
+    longest = gop_frames(conform.frame_rate, policy.gop_seconds)
+    return segment_starts(
+        [gop.start for gop in plan_gops(analysis.shots, longest)],
+        analysis.frames,
+        conform.frame_rate,
+        [shot.frames.start for shot in analysis.shots],
+        policy.segment_seconds,
+    )
 
 
 def missing_tasks(plan: EncodePlan, kept: ChunkStore) -> tuple[Task, ...]:

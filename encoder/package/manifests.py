@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from encoder.errors import MachineError
-from encoder.media.frames import frame_time
 from encoder.media.package import (
     BYTE_RANGES,
     Layout,
@@ -44,8 +43,8 @@ from encoder.package.segments import (
     group,
     nearest_fragments,
     peak_bitrate,
-    segment_boundaries,
     target_duration,
+    video_boundaries,
 )
 from encoder.package.text import text_entries, text_playlist
 from encoder.package.whole import padded
@@ -181,10 +180,8 @@ def video_segments(
     track: Track, renditions: RenditionSet, segment_seconds: Fraction
 ) -> tuple[int, ...]:
     """The fragments that start a segment, for all renditions alike."""
-    # Half a frame of grace: six seconds of 29.97 frames a second are a little more.
-    grace = 1 / renditions.frame_rate / 2
-    shots = [frame_time(frame, renditions.frame_rate) for frame in renditions.shots if frame]
-    return segment_boundaries(fragment_times(track), segment_seconds, grace, shots)
+    rate, shots = renditions.frame_rate, renditions.shots
+    return video_boundaries(fragment_times(track), rate, shots, segment_seconds)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from encoder.package.cmaf import write_segments, write_track
 from encoder.package.dense import DENSE_ID, check_dense, until
 from encoder.package.images import copy_pictures
 from encoder.package.layout import track_place
+from encoder.package.lead import check_lead, clear_segments
 from encoder.package.manifests import video_segments, write_manifests, writing
 from encoder.package.protect import Sealed, check_protection, seal
 from encoder.package.rewrap import rewrap_audio, rewrap_video
@@ -38,6 +39,7 @@ from encoder.package.segments import (
     nearest_fragments,
     nearest_samples,
     segment_boundaries,
+    segment_starts,
 )
 from encoder.package.text import write_whole
 from encoder.package.whole import encrypt_whole
@@ -89,6 +91,9 @@ def package(
         renditions = _heard_in_hls(renditions)
     check_set(renditions, layout)
     check_scores(renditions, scores)
+    rung, rate, shots = renditions.video[0], renditions.frame_rate, renditions.shots
+    expected = segment_starts(rung.keyframes, renditions.frames, rate, shots, segment_seconds)
+    check_lead(protection, expected, str(rung.path))
     with writing(into):
         _start(into)
         copy_pictures(renditions.pictures, into, layout)
@@ -205,15 +210,7 @@ def _seal(
     if protection is None:
         return None
     starts, segments = parts
-    lead = protection.clear_lead
-    number = sum(cut.times[one] < lead for one in cut.segments[:-1]) if lead else 0
-    if number >= len(cut.segments) - 1:
-        raise PackageError(
-            "The clear lead leaves nothing to encrypt",
-            where=str(original),
-            why=f"{number} segments start within {float(lead):g} s, which is all of them",
-            hint="Give a shorter --clear-lead, or shorter segments",
-        )
+    number = clear_segments(protection, [cut.times[one] for one in cut.segments[:-1]])
     clear = starts[segments[min(number, len(segments) - 1)]]
     return seal(source, movie, original, protection, clear, tiles)
 

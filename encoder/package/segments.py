@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
+from encoder.media.frames import frame_time
 from encoder.media.package import Fragment, Segment, Track
 
 # What a boundary elsewhere than at a preferred place costs, in squares of the target: as much as a
@@ -63,6 +64,39 @@ def segment_boundaries(
     while boundaries[-1]:
         boundaries.append(best[boundaries[-1]][1])
     return tuple(reversed(boundaries))
+
+
+def video_boundaries(
+    times: Sequence[Fraction], frame_rate: Fraction, shots: Sequence[int], seconds: Fraction
+) -> tuple[int, ...]:
+    """Which groups of pictures start a segment, for all renditions alike.
+
+    Args:
+        times: the start of every one and, at the end, the end of the last; in seconds.
+        frame_rate: of the title.
+        shots: the first frames of its shots.
+        seconds: how long a segment should be.
+
+    Returns:
+        As :func:`segment_boundaries`.
+    """
+    # Half a frame of grace: six seconds of 29.97 frames a second are a little more.
+    grace = 1 / frame_rate / 2
+    cuts = [frame_time(frame, frame_rate) for frame in shots if frame]
+    return segment_boundaries(times, seconds, grace, cuts)
+
+
+def segment_starts(
+    keyframes: Sequence[int],
+    frames: int,
+    frame_rate: Fraction,
+    shots: Sequence[int],
+    seconds: Fraction,
+) -> list[Fraction]:
+    """When the segments of a title will start, in seconds, from its key frames and their count."""
+    places = sorted({0, frames, *(one for one in keyframes if 0 <= one < frames)})
+    times = [frame_time(one, frame_rate) for one in places]
+    return [times[one] for one in video_boundaries(times, frame_rate, shots, seconds)[:-1]]
 
 
 def fragment_times(track: Track) -> tuple[Fraction, ...]:

@@ -297,6 +297,23 @@ def test_what_is_encrypted_was_scored_before(
     assert "encode:" not in done.stderr
 
 
+@pytest.mark.parametrize("title", ["cartoon"], indirect=True)
+def test_a_lead_that_leaves_nothing_to_encrypt_is_told_first(
+    title: tuple[Path, Path, dict[str, Any]], cache: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
+    master, _, document = title
+    last = document["master"]["duration"]
+    argv = ("ingest", master, "-o", tmp_path / "no", "--effort", "instant", "--protect", "generate")
+    for empty, lead in ((tmp_path / "new", last + 0.1), (cache, last - 0.1)):
+        for more in ((), ("--dry-run",)):
+            done = encoder(*argv, "--clear-lead", f"{lead:.2f}", *more, cache=empty, check=7)
+            assert "The clear lead leaves nothing to encrypt" in done.stderr
+            assert "ladder:" not in done.stderr
+            assert ("analyze:" in done.stderr) == (empty is cache)
+    assert not list(tmp_path.glob("no*"))
+
+
 def test_events_are_ndjson(title: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
     master, _, _ = title
     events = tmp_path / "events.ndjson"

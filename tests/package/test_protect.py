@@ -310,9 +310,14 @@ def test_the_lead_is_clear_and_keys_come_behind_it(
 def test_a_lead_as_long_as_the_title_is_refused(
     ffmpeg: Ffmpeg, small: RenditionSet, tmp_path: Path
 ) -> None:
-    protection = Protection("cbcs", (PICTURES, SOUND), clear_lead=Fraction(20))
-    with pytest.raises(PackageError, match="nothing to encrypt"):
-        package(ffmpeg, small, tmp_path, protection=protection)
+    # Of segments of 6 s, the last starts well before the end.
+    end = Fraction(FRAMES) / small.frame_rate
+    for lead in (end - 1, end, end + 20):
+        protection = Protection("cbcs", (PICTURES, SOUND), clear_lead=lead)
+        with pytest.raises(PackageError, match="nothing to encrypt"):
+            package(ffmpeg, small, tmp_path, segment_seconds=Fraction(6), protection=protection)
+        # Nothing was begun.
+        assert not list(tmp_path.iterdir())
 
 
 def test_whole_segments_are_encrypted_for_hls_alone(
