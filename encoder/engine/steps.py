@@ -283,7 +283,11 @@ class Steps:
                 "analyze", self._analysis_inputs(master, conform), Analysis, work
             )
             running.detail = f"{len(found.shots)} shots, {found.frames} frames"
-        if conform.frame_rate == master.video.frame_rate and found.frames != master.video.frames:
+        # A container does not count pictures that are repeated or left out for a constant rate.
+        as_stored = (
+            master.video.cadence == "constant" and conform.frame_rate == master.video.frame_rate
+        )
+        if as_stored and found.frames != master.video.frames:
             self.warn(
                 f"The container promises {master.video.frames} frames, {found.frames} could be "
                 "decoded; the package has those"
