@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from encoder.cli.options import Common, any_path, pipeline, say_json
+from encoder.cli.options import Common, any_path, pipeline, say_json, together
 from encoder.errors import ExitCode, MachineError, UsageError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +23,28 @@ class Output:
     reference: Path | None
 
 
-def output_options(function: F) -> F:
-    """Adds the options of :class:`Output`, given to the function as ``output``."""
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        names = ("gates", "junit", "markdown", "report", "pictures", "reference")
-        output = Output(**{name: kwargs.pop(name) for name in names})
-        return function(*args, output=output, **kwargs)
-
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in (
+# Adds the options of :class:`Output`, given to the function as ``output``.
+output_options = together(
+    "output",
+    Output,
+    tuple(field.name for field in fields(Output)),
+    (
         click.option(
-            "--reference",
+            "--gates",
             type=any_path,
-            metavar="MASTER",
-            help="The master, for the pictures, where it is not where the run had it.",
+            metavar="FILE",
+            help="A YAML file of gates, instead of the usual ones.",
+        ),
+        click.option(
+            "--junit", type=any_path, metavar="FILE", help="Write the verdict as JUnit XML."
+        ),
+        click.option("--markdown", type=any_path, metavar="FILE", help="Write it as Markdown."),
+        click.option(
+            "--report",
+            type=any_path,
+            metavar="FILE",
+            help="Write a page (HTML) with pictures of the frames that failed: reference, "
+            "baseline, candidate and their errors amplified.",
         ),
         click.option(
             "--pictures",
@@ -52,25 +53,13 @@ def output_options(function: F) -> F:
             help="Put the pictures of that page there as files; --markdown then shows them.",
         ),
         click.option(
-            "--report",
+            "--reference",
             type=any_path,
-            metavar="FILE",
-            help="Write a page (HTML) with pictures of the frames that failed: reference, "
-            "baseline, candidate and their errors amplified.",
+            metavar="MASTER",
+            help="The master, for the pictures, where it is not where the run had it.",
         ),
-        click.option("--markdown", type=any_path, metavar="FILE", help="Write it as Markdown."),
-        click.option(
-            "--junit", type=any_path, metavar="FILE", help="Write the verdict as JUnit XML."
-        ),
-        click.option(
-            "--gates",
-            type=any_path,
-            metavar="FILE",
-            help="A YAML file of gates, instead of the usual ones.",
-        ),
-    ):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+    ),
+)
 
 
 def compare_and_say(

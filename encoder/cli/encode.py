@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +24,9 @@ from encoder.cli.options import (
     sidecars,
     subtitles_option,
 )
+
+if TYPE_CHECKING:
+    from encoder.ladder.evidence import EffortName
 
 
 @click.command("encode")
@@ -55,7 +59,7 @@ def command(
     policy_name: str,
     codec: str | None,
     preset: str | None,
-    effort: str,
+    effort: EffortName,
     subtitles: tuple[tuple[str, Path], ...],
     as_json: bool,
     common: Common,
@@ -82,7 +86,7 @@ def command(
         if ladder_file is not None:
             ladder = read_ladder(ladder_file, conform, analysis)
         else:
-            ladder = steps.ladder(found, conform, analysis, policy, effort)  # type: ignore[arg-type]
+            ladder = steps.ladder(found, conform, analysis, policy, effort)
         duration = frame_time(analysis.frames, conform.frame_rate)
         text = make_text(steps, found, conform, duration, files)
         made = steps.renditions(found, conform, analysis, ladder, policy)

@@ -30,6 +30,8 @@ from encoder.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from encoder.engine.request import ScoreMode
+    from encoder.ladder.evidence import EffortName
     from encoder.media.package import Layout
 
 
@@ -74,12 +76,12 @@ def command(
     policy_name: str,
     codec: str | None,
     preset: str | None,
-    effort: str,
+    effort: EffortName,
     subtitles: tuple[tuple[str, Path], ...],
     layout: Layout,
     protect: str | None,
     clear_lead: str | None,
-    score: str,
+    score: ScoreMode,
     correct: bool,
     dry_run: bool,
     force: bool,
@@ -103,8 +105,8 @@ def command(
         master=master,
         output=output,
         policy=load(policy_name, codec, preset),
-        effort=effort,  # type: ignore[arg-type]  # click.Choice has checked it
-        score=score,  # type: ignore[arg-type]
+        effort=effort,
+        score=score,
         force=force,
         subtitles=sidecars(subtitles),
         correct=correct,

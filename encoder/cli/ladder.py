@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +26,9 @@ from encoder.cli.options import (
     say_json,
 )
 from encoder.errors import UsageError
+
+if TYPE_CHECKING:
+    from encoder.ladder.evidence import EffortName
 
 
 @click.command("ladder")
@@ -53,7 +57,7 @@ def command(
     policy_name: str,
     codec: str | None,
     preset: str | None,
-    effort: str,
+    effort: EffortName,
     plot: Path | None,
     explained: bool,
     against: str | None,
@@ -84,7 +88,7 @@ def command(
         found = steps.master(master)
         conform, analysis = steps.reference(found, policy)
         with asked_to_stop() as stop:
-            decided = steps.ladder(found, conform, analysis, policy, effort, stop)  # type: ignore[arg-type]
+            decided = steps.ladder(found, conform, analysis, policy, effort, stop)
         if other is not None:
             from encoder.engine.comparing import compare
 
@@ -96,7 +100,7 @@ def command(
                 decided,
                 policy,
                 other,
-                effort,  # type: ignore[arg-type]
+                effort,
             )
     if plot is not None:
         from encoder.report.plot import save_ladder_plot

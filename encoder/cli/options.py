@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from encoder.engine.interruption import Interruption
     from encoder.engine.pipeline import Pipeline
     from encoder.engine.request import Outcome, Request
+    from encoder.media.package import Layout
     from encoder.media.policy import Policy
     from encoder.text.sidecar import Sidecar
 
@@ -93,6 +95,36 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in some versio
         return int(float(found[1]) * self._UNITS[found[2].upper()])
 
 
+def together(
+    argument: str,
+    make: Callable[..., object],
+    names: Sequence[str],
+    options: Sequence[Callable[[F], F]],
+) -> Callable[[F], F]:
+    """A decorator that adds several options, given to the function as one value.
+
+    Args:
+        argument: what the function calls that value.
+        make: makes it of the options' values, by their names.
+        names: the options' names.
+        options: click's decorators, in the order in which ``--help`` shows them.
+    """
+
+    def decorate(function: F) -> F:
+        # click's own list of parameters comes along.
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            value = make(**{name: kwargs.pop(name) for name in names})
+            return function(*args, **{argument: value}, **kwargs)
+
+        decorated = cast(F, wrapped)
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What every verb that runs FFmpeg takes."""
@@ -105,38 +137,17 @@ class Common:
     verbose: bool
 
 
-def common_options(function: F) -> F:
-    """Adds the options of :class:`Common`, given to the function as ``common``."""
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        common = Common(
-            kwargs.pop("ffmpeg"),
-            kwargs.pop("jobs"),
-            kwargs.pop("memory"),
-            kwargs.pop("events"),
-            kwargs.pop("quiet"),
-            kwargs.pop("verbose"),
-        )
-        return function(*args, common=common, **kwargs)
-
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in (
-        click.option("-v", "verbose", is_flag=True, help="Show the FFmpeg commands."),
-        click.option("-q", "quiet", is_flag=True, help="Say nothing but the result and errors."),
+# Adds the options of :class:`Common`, given to the function as ``common``.
+common_options = together(
+    "common",
+    Common,
+    tuple(field.name for field in fields(Common)),
+    (
         click.option(
-            "--events",
-            type=any_path,
-            metavar="FILE",
-            help="Write what goes on as NDJSON; - is standard error.",
-        ),
-        click.option(
-            "--jobs",
-            type=click.IntRange(1, 256),
-            default=None,
-            help="FFmpeg processes at a time.  [default: one for every four cores, as far as "
-            "there is memory]",
+            "--ffmpeg",
+            metavar="PATH|NAME",
+            help="Another FFmpeg than the one that came with the install: a path, or a name on "
+            "PATH. ENCODER_FFMPEG does the same.",
         ),
         click.option(
             "--memory",
@@ -146,14 +157,22 @@ def common_options(function: F) -> F:
             "[default: 1.5 GiB for each at a time, at most half of the machine's]",
         ),
         click.option(
-            "--ffmpeg",
-            metavar="PATH|NAME",
-            help="Another FFmpeg than the one that came with the install: a path, or a name on "
-            "PATH. ENCODER_FFMPEG does the same.",
+            "--jobs",
+            type=click.IntRange(1, 256),
+            default=None,
+            help="FFmpeg processes at a time.  [default: one for every four cores, as far as "
+            "there is memory]",
         ),
-    ):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+        click.option(
+            "--events",
+            type=any_path,
+            metavar="FILE",
+            help="Write what goes on as NDJSON; - is standard error.",
+        ),
+        click.option("-q", "quiet", is_flag=True, help="Say nothing but the result and errors."),
+        click.option("-v", "verbose", is_flag=True, help="Show the FFmpeg commands."),
+    ),
+)
 
 
 @contextmanager
@@ -221,34 +240,35 @@ def asking(interruption: Interruption) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def layout_options(function: F) -> F:
-    """Adds --segments and --names, given to the function as ``layout``."""
+def _layout(segments: Literal["ranges", "files"], names: Literal["plain", "hash"]) -> Layout:
+    from encoder.media.package import Layout
 
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from encoder.media.package import Layout
+    return Layout(segments, names)
 
-        layout = Layout(kwargs.pop("segments"), kwargs.pop("names"))
-        return function(*args, layout=layout, **kwargs)
 
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    names = click.option(
-        "--names",
-        type=click.Choice(("plain", "hash")),
-        default="plain",
-        show_default=True,
-        help="How media files are named; with hash what lies behind an address never changes, so "
-        "that it may be cached for ever.",
-    )
-    segments = click.option(
-        "--segments",
-        type=click.Choice(("ranges", "files")),
-        default="ranges",
-        show_default=True,
-        help="One file a track, whose segments are byte ranges, or a file a segment.",
-    )
-    return segments(names(wrapped))  # type: ignore[return-value]
+# Adds --segments and --names, given to the function as ``layout``.
+layout_options = together(
+    "layout",
+    _layout,
+    ("segments", "names"),
+    (
+        click.option(
+            "--segments",
+            type=click.Choice(("ranges", "files")),
+            default="ranges",
+            show_default=True,
+            help="One file a track, whose segments are byte ranges, or a file a segment.",
+        ),
+        click.option(
+            "--names",
+            type=click.Choice(("plain", "hash")),
+            default="plain",
+            show_default=True,
+            help="How media files are named; with hash what lies behind an address never changes, "
+            "so that it may be cached for ever.",
+        ),
+    ),
+)
 
 
 def load(policy_name: str, codec: str | None, preset: str | None) -> Policy:

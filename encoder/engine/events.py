@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from encoder.report.plain import number
 
@@ -20,18 +20,7 @@ Stage = Literal[
     "score",
     "report",
 ]
-STAGES: tuple[Stage, ...] = (
-    "probe",
-    "analyze",
-    "ladder",
-    "encode",
-    "audio",
-    "text",
-    "pictures",
-    "package",
-    "score",
-    "report",
-)
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True, slots=True)

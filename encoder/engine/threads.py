@@ -30,7 +30,8 @@ def at_once(jobs: Sequence[Callable[[], T]], most: int) -> list[T | Exception]:
                 return
             try:
                 outcomes[number] = jobs[number]()
-            except Exception as error:  # for whoever asked: to be told in its place
+            # Whatever a job raises is for whoever asked for it, in the job's place.
+            except Exception as error:
                 outcomes[number] = error
 
     threads = [
