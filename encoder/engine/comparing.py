@@ -8,6 +8,7 @@ from pathlib import Path
 
 from encoder.encode.chunk_command import Measuring
 from encoder.engine.pipeline import Pipeline
+from encoder.engine.remaining import Remaining
 from encoder.engine.scoring import pass_score
 from encoder.errors import MeasureError, UsageError
 from encoder.ladder.compare import compare_ladders
@@ -118,11 +119,14 @@ def _measured(
 ) -> MeasuredLadder:
     """A ladder as it comes out: the encodes' own bits and scores."""
     how = Measuring(VMAF_MODEL, _EVERY)
-    encoded = pipeline.encode(replace(master, audio=()), conform, analysis, ladder, policy, how)
+    plan, encoded = pipeline.encode_rungs(
+        master, conform, analysis, ladder.rungs, policy, how, Remaining(conform, how)
+    )
+    renditions = pipeline.join(master, conform, plan, encoded)
     seconds = frame_time(analysis.frames, conform.frame_rate)
     rungs = []
     with pipeline.store.work() as folder:
-        for rung, rendition in zip(encoded.rungs, encoded.renditions.video, strict=True):
+        for rung, rendition in zip(encoded, renditions, strict=True):
             score = pass_score(rung, conform, analysis, how, Path(folder))
             if score is None:
                 raise MeasureError("A rung was encoded but not measured", where=rendition.id)

@@ -15,7 +15,7 @@ from encoder.encode.feedback import shot_results
 from encoder.engine.events import Notice
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.remaining import Remaining
-from encoder.engine.video import EncodedRung, EncodedTitle
+from encoder.engine.video import EncodedRung, EncodedTitle, EncodePlan
 from encoder.ladder.anchors import Anchor, at_places, decide_around, waves
 from encoder.ladder.correct import correct
 from encoder.ladder.policy import load_policy
@@ -62,8 +62,14 @@ def encode_corrected(
         KeyboardInterrupt: when it was interrupted, after chunks under way were finished.
     """
     if not again or measuring is None or policy.kind != "per-title":
-        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
-        return Corrected(ladder, encoded, ladder)
+        whole = pipeline.encode(master, conform, analysis, ladder, policy, measuring)
+        return Corrected(ladder, whole, ladder)
+
+    def encode(rungs: Sequence[Rung], why: str = "") -> tuple[EncodePlan, tuple[EncodedRung, ...]]:
+        return pipeline.encode_rungs(
+            master, conform, analysis, rungs, policy, measuring, remaining, why
+        )
+
     reference = load_policy(policy.reference) if policy.reference else None
     remaining = Remaining(conform, measuring)
     anchors: list[Anchor] = []
@@ -74,19 +80,17 @@ def encode_corrected(
             continue  # What the others told has left no more than them.
         others = (r for r in ladder.rungs if r not in rungs and not _is_among(r, anchors))
         remaining.expect(analysis.frames, others)
-        plan, some = pipeline.encode_first(
-            master, conform, analysis, rungs, policy, measuring, remaining
-        )
+        named = ", ".join(rung.id for rung in rungs)
+        plan, some = encode(rungs, f"first {named}: the others are decided by it")
         anchors += [Anchor(one.rung, whole_trials(one, analysis, plan.keyframes)) for one in some]
         anchors = [anchor for anchor in anchors if anchor.trials]
         ladder = decide_around(conform, analysis, policy, reference, first.trials, anchors)
     promised = ladder
     remaining.expect(analysis.frames, ())
-    encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring, remaining)
+    plan, encoded = encode(ladder.rungs)
     earlier = [trial for anchor in anchors for trial in anchor.trials]
     for _ in range(_ROUNDS):
-        keyframes = encoded.plan.keyframes
-        results = {one.rung.id: whole_trials(one, analysis, keyframes) for one in encoded.rungs}
+        results = {one.rung.id: whole_trials(one, analysis, plan.keyframes) for one in encoded}
         known = {name: found for name, found in results.items() if found}
         # The ladder was decided around its anchors: they are right as they are.
         settled = {rung.id for rung in ladder.rungs if _is_among(rung, anchors)}
@@ -100,8 +104,9 @@ def encode_corrected(
         earlier += [trial for found in known.values() for trial in found]
         for old, new in changed:
             pipeline.emit(Notice("info", said(old, new)))
-        encoded = pipeline.encode(master, conform, analysis, ladder, policy, measuring, remaining)
-    return Corrected(ladder, encoded, promised)
+        plan, encoded = encode(ladder.rungs)
+    finished = pipeline.finish(master, conform, analysis, policy, plan, encoded)
+    return Corrected(ladder, finished, promised)
 
 
 def _is_among(rung: Rung, anchors: Sequence[Anchor]) -> bool:

@@ -42,7 +42,7 @@ from encoder.media.package import BYTE_RANGES, Layout, Package
 from encoder.media.pictures import Pictures
 from encoder.media.policy import AudioPolicy, PicturesPolicy, Policy
 from encoder.media.protection import Protection
-from encoder.media.renditions import AudioRendition, RenditionSet
+from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
 from encoder.package.manifests import write_manifests
@@ -121,55 +121,39 @@ class Pipeline(ScoreSteps):
         ladder: Ladder,
         policy: Policy,
         measuring: Measuring | None,
-        remaining: Remaining | None = None,
     ) -> EncodedTitle:
         """Every rung and audio track, encoded; rungs are measured in the same pass.
-
-        ``remaining`` counts the turns that a title is encoded in; left out, this is the only one.
 
         Raises:
             EncodeError: when an encode fails or is not what was asked for.
             MeasureError: when a frame was not measured.
             KeyboardInterrupt: when it was interrupted, after chunks under way were finished.
         """
-        plan = plan_encode(analysis, conform, ladder.rungs, policy)
-        kept = ChunkStore(self.store, self._title(master, conform))
-        with self.stage("encode", analysis.frames, "frames") as running:
-            tasks = missing_tasks(plan, kept)
-            title = Title(self.ffmpeg, master, conform, self._checksums(master, conform))
-            remaining = remaining or Remaining(conform, measuring)
-            runner = self._runner(plan, title, kept, measuring, running, remaining)
-            rungs = encode_title(plan, runner, tasks)
-            # A plan goes as far as what is in the store, and makes nothing.
-            whole = () if self.only_plan else rungs
-            joined = [join_rung(plan, kept, rung, self.store) for rung in whole]
-            running.cached = not tasks and all(was_there for _, was_there in joined)
-            running.detail = f"{len(rungs)} rungs in {len(plan.chunks)} chunks"
-            if tasks and len(tasks) < len(plan.chunks):
-                running.detail += f", {len(plan.chunks) - len(tasks)} of them cached"
-        audio = self._audio(master, conform, analysis, policy.audio)
-        pictures = self._pictures(master, conform, analysis, policy.pictures)
-        made = RenditionSet(
-            tuple(one for one, _ in joined),
-            audio,
-            conform.frame_rate,
-            analysis.frames,
-            pictures,
-            shots=tuple(shot.frames.start for shot in analysis.shots),
+        plan, rungs = self.encode_rungs(
+            master,
+            conform,
+            analysis,
+            ladder.rungs,
+            policy,
+            measuring,
+            Remaining(conform, measuring),
         )
-        return EncodedTitle(made, plan, rungs)
+        return self.finish(master, conform, analysis, policy, plan, rungs)
 
-    def encode_first(
+    def encode_rungs(
         self,
         master: Master,
         conform: Conform,
         analysis: Analysis,
         rungs: Sequence[Rung],
         policy: Policy,
-        measuring: Measuring,
+        measuring: Measuring | None,
         remaining: Remaining,
+        why: str = "",
     ) -> tuple[EncodePlan, tuple[EncodedRung, ...]]:
-        """Some rungs, encoded and measured while others are not decided yet.
+        """Some or all rungs of a title, in chunks, measured in the same pass.
+
+        ``why`` tells people why these. ``remaining`` counts the turns that a title is encoded in.
 
         Raises:
             EncodeError: when an encode fails or is not what was asked for.
@@ -184,9 +168,51 @@ class Pipeline(ScoreSteps):
             runner = self._runner(plan, title, kept, measuring, running, remaining)
             found = encode_title(plan, runner, tasks)
             running.cached = not tasks
-            named = ", ".join(rung.id for rung in rungs)
-            running.detail = f"first {named}: the others are decided by it"
+            running.detail = why or f"{len(rungs)} rungs, {len(plan.chunks)} chunks of each"
+            if tasks and len(tasks) < len(plan.chunks):
+                running.detail += f", {len(plan.chunks) - len(tasks)} of them cached"
         return plan, found
+
+    def join(
+        self, master: Master, conform: Conform, plan: EncodePlan, rungs: Sequence[EncodedRung]
+    ) -> tuple[Rendition, ...]:
+        """The renditions of encoded rungs; none where only a plan is made.
+
+        Raises:
+            EncodeError: when chunks do not fit together.
+        """
+        if self.only_plan:
+            return ()
+        kept = ChunkStore(self.store, self._title(master, conform))
+        with self.stage("encode") as running:
+            joined = [join_rung(plan, kept, rung, self.store) for rung in rungs]
+            running.cached = all(was_there for _, was_there in joined)
+            running.detail = f"{len(rungs)} renditions joined"
+        return tuple(rendition for rendition, _ in joined)
+
+    def finish(
+        self,
+        master: Master,
+        conform: Conform,
+        analysis: Analysis,
+        policy: Policy,
+        plan: EncodePlan,
+        rungs: Sequence[EncodedRung],
+    ) -> EncodedTitle:
+        """What a title's encoded rungs are packaged with: joined, with its audio and pictures.
+
+        Raises:
+            EncodeError: when chunks do not fit together, or an encode of audio fails.
+        """
+        made = RenditionSet(
+            self.join(master, conform, plan, rungs),
+            self._audio(master, conform, analysis, policy.audio),
+            conform.frame_rate,
+            analysis.frames,
+            self._pictures(master, conform, analysis, policy.pictures),
+            shots=tuple(shot.frames.start for shot in analysis.shots),
+        )
+        return EncodedTitle(made, plan, tuple(rungs))
 
     def _runner(
         self,
