@@ -1,6 +1,6 @@
 """Encodes a ladder so that it delivers what it promises.
 
-A few rungs are encoded first, and the others decided by what they gave (see
+Rungs are encoded first, one by one, until the others are known well enough by what they gave (see
 :mod:`encoder.ladder.anchors`); what misses all the same is corrected (see
 :mod:`encoder.ladder.correct`).
 """
@@ -8,7 +8,7 @@ A few rungs are encoded first, and the others decided by what they gave (see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.feedback import shot_results
@@ -16,7 +16,7 @@ from encoder.engine.events import Notice
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.remaining import Remaining
 from encoder.engine.video import EncodedRung, EncodedTitle, EncodePlan
-from encoder.ladder.anchors import Anchor, at_places, decide_around, waves
+from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchor
 from encoder.ladder.correct import correct
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
@@ -74,16 +74,14 @@ def encode_corrected(
     remaining = Remaining(conform, measuring)
     anchors: list[Anchor] = []
     first = ladder
-    for places in waves(ladder):
-        rungs = [rung for rung in at_places(ladder, places) if not _is_among(rung, anchors)]
-        if not rungs:
-            continue  # What the others told has left no more than them.
-        others = (r for r in ladder.rungs if r not in rungs and not _is_among(r, anchors))
-        remaining.expect(analysis.frames, others)
-        named = ", ".join(rung.id for rung in rungs)
-        plan, some = encode(rungs, f"first {named}: the others are decided by it")
-        anchors += [Anchor(one.rung, whole_trials(one, analysis, plan.keyframes)) for one in some]
-        anchors = [anchor for anchor in anchors if anchor.trials]
+    while (rung := next_anchor(ladder, anchors)) is not None:
+        later = (r for r in ladder.rungs if r != rung and not is_anchor(r, anchors))
+        remaining.expect(analysis.frames, later)
+        plan, (one,) = encode([rung], f"first {rung.id}: others are decided by it")
+        trials = whole_trials(one, analysis, plan.keyframes)
+        if not trials:
+            break
+        anchors.append(Anchor(rung, trials))
         ladder = decide_around(conform, analysis, policy, reference, first.trials, anchors)
     promised = ladder
     remaining.expect(analysis.frames, ())
@@ -93,7 +91,7 @@ def encode_corrected(
         results = {one.rung.id: whole_trials(one, analysis, plan.keyframes) for one in encoded}
         known = {name: found for name, found in results.items() if found}
         # The ladder was decided around its anchors: they are right as they are.
-        settled = {rung.id for rung in ladder.rungs if _is_among(rung, anchors)}
+        settled = {rung.id for rung in ladder.rungs if is_anchor(rung, anchors)}
         better = correct(conform, analysis, policy, reference, ladder, known, earlier, settled)
         changed = [
             (old, new) for old, new in zip(ladder.rungs, better.rungs, strict=True) if old != new
@@ -107,11 +105,6 @@ def encode_corrected(
         plan, encoded = encode(ladder.rungs)
     finished = pipeline.finish(master, conform, analysis, policy, plan, encoded)
     return Corrected(ladder, finished, promised)
-
-
-def _is_among(rung: Rung, anchors: Sequence[Anchor]) -> bool:
-    """Whether a rung is encoded as an anchor: it may have got another number since."""
-    return any(replace(rung, id=a.rung.id, why=a.rung.why) == a.rung for a in anchors)
 
 
 def said(old: Rung, new: Rung) -> str:

@@ -28,12 +28,16 @@ _AS_WANTED, _MOST_BITS = 2.5, 1.06
 _TOP_AS_WANTED = 0.5
 # Neighbours may be a little nearer in bitrate than where all is decided at once.
 _NEARLY = 0.9
-# Where the anchors are in the ladder, 0 the best rung, 1 the cheapest: one wave after another.
-_WAVES = ((0.2,), (0.6, 1.0))
+# Where the first anchor is in the ladder, 0 the best rung, 1 the cheapest: at the resolution that
+# most bits are spent at, or near it.
+_FIRST = 0.2
+# A rung is known well enough if its interval is within so much VMAF and that share of its rate to
+# either side: it seldom misses then, and is encoded with all others.
+_SURE_VMAF, _SURE_RATE = 1.0, 0.07
+# Each anchor decodes the master once more; some ladders never come to rest.
+_MOST = 8
 # A ladder of fewer rungs leaves nothing to be decided around them.
 _FEWEST_RUNGS = 4
-# An expectation as sure as that is not worth a wave of its own.
-_SURE = 1.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +48,52 @@ class Anchor:
     trials: tuple[Trial, ...]
 
 
-def waves(ladder: Ladder) -> tuple[tuple[float, ...], ...]:
-    """Which rungs are encoded before the others, wave by wave, as places in the ladder.
+def next_anchor(ladder: Ladder, anchors: Sequence[Anchor]) -> Rung | None:
+    """The rung to encode before the others of a ladder that was decided around some anchors.
 
-    The first is a good one, at the resolution or near it that most bits are spent at; then one of
-    the middle and the cheapest, so that the others are between what is known. None where a ladder
-    is known next to exactly, or where an encode of some rungs is of no use to the whole ladder:
-    chunks of an encoder that cannot vary its CRF end where any rung changes it.
+    The first is a good one; then, of those that are not known well enough, the one whose bitrate is
+    nearest to an anchor's: it is known best, and will stay. None once all are, or all but one; nor
+    where the encode of some rungs is of no use to the whole ladder: chunks of an encoder that
+    cannot vary its CRF end where any rung changes it.
     """
     rungs = ladder.rungs
     if len(rungs) < _FEWEST_RUNGS or not codec_named(ladder.codec).varies_crf:
-        return ()
-    intervals = [r.expected.average_bitrate_interval for r in rungs if r.expected is not None]
-    if all(one.high <= one.low * _SURE for one in intervals):
-        return ()
-    return _WAVES
+        return None
+    left = [rung for rung in rungs if not is_anchor(rung, anchors)]
+    unsure = [rung for rung in left if not _sure(rung)]
+    if not unsure or len(left) < 2 or len(anchors) == _MOST:
+        return None
+    if not anchors:
+        return rungs[round(_FIRST * (len(rungs) - 1))]
+    known = np.log([_given(anchor, float(ladder.frame_rate))[0] for anchor in anchors])
+
+    def away(rung: Rung) -> float:
+        expected = _expected(rung)
+        return np.inf if expected is None else float(np.abs(known - np.log(expected[0])).min())
+
+    return min(unsure, key=away)
 
 
-def at_places(ladder: Ladder, places: Sequence[float]) -> tuple[Rung, ...]:
-    """The rungs at places in a ladder."""
-    last = len(ladder.rungs) - 1
-    return tuple(ladder.rungs[number] for number in sorted({round(p * last) for p in places}))
+def is_anchor(rung: Rung, anchors: Sequence[Anchor]) -> bool:
+    """Whether a rung is encoded as an anchor: it may have got another number since."""
+    return any(replace(rung, id=a.rung.id, why=a.rung.why) == a.rung for a in anchors)
+
+
+def _sure(rung: Rung) -> bool:
+    expected = rung.expected
+    if expected is None:
+        return False
+    vmaf, rate = expected.vmaf_interval, expected.average_bitrate_interval
+    return (
+        vmaf.high - vmaf.low <= 2 * _SURE_VMAF
+        and rate.high - rate.low <= 2 * _SURE_RATE * expected.average_bitrate
+    )
+
+
+def _given(anchor: Anchor, frame_rate: float) -> tuple[float, float]:
+    """Bits per second and mean VMAF of what an anchor gave."""
+    lengths = np.array([trial.frames for trial in anchor.trials], dtype=np.float64)
+    return delivered(anchor.trials, frame_rate).title(lengths / lengths.sum())
 
 
 def decide_around(
@@ -92,13 +121,10 @@ def decide_around(
     measured = [trial for anchor in anchors for trial in anchor.trials]
     known = [*trials, *longest(measured, analysis)]
     ladder = decide_ladder(conform, analysis, policy, reference, known)
-    weights = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
-    weights /= weights.sum()
-    rate = float(conform.frame_rate)
     rungs = list(ladder.rungs)
     taken: dict[int, tuple[float, float]] = {}
     for anchor in anchors:
-        found = delivered(anchor.trials, rate).title(weights)
+        found = _given(anchor, float(conform.frame_rate))
         place = _place(rungs, taken, found, ladder.hull, policy)
         if place is not None and _fits(rungs, taken, place, anchor.rung, found, policy):
             taken[place] = found
