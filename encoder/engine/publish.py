@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryFile, mkdtemp
 from typing import Any
 
 from encoder.errors import MachineError, UsageError
@@ -144,7 +144,8 @@ def _check_writable(folder: Path) -> None:
         existing = existing.parent
     # Permissions say little of read-only and special file systems; trying says all.
     try:
-        Path(mkdtemp(prefix=".encoder-", dir=existing)).rmdir()
+        # Without a name where the system can, so that a run killed here leaves nothing behind.
+        TemporaryFile(dir=existing).close()
     except OSError as error:
         raise MachineError(
             "The output cannot be written",
