@@ -140,7 +140,10 @@ function readArguments(argv) {
   };
 }
 
-const tookLonger = (what, seconds) => () => new Error(`${what} took more than ${seconds} s`);
+/** What was asked for took longer than it may: where a machine is busy, that may be its fault. */
+class Late extends Error {}
+
+const tookLonger = (what, seconds) => () => new Late(`${what} took more than ${seconds} s`);
 
 /**
  * Every rung has files of its own, or the player never really played them all. A rung may be there
@@ -172,7 +175,8 @@ async function playWith(name, folder, executable, options, live) {
     } catch (error) {
       if (!(error instanceof BrowserLost)) throw error;
       if (tried === BROWSERS) {
-        run = { player: name, ok: false, errors: [], problems: [error.message], warnings };
+        const problems = [error.message];
+        run = { player: name, ok: false, unfinished: 'lost', errors: [], problems, warnings };
       } else {
         warnings.push({ source: 'browser', message: error.message });
       }
@@ -197,6 +201,7 @@ async function playOnce(name, folder, executable, options, live, warnings) {
     '/package/',
     (message) => note({ source: 'http', fatal: true, message }),
   );
+  let unfinished = null;
   let seen = {};
   try {
     browser = await launch(executable, note, (warning) => warnings.push(warning));
@@ -217,6 +222,7 @@ async function playOnce(name, folder, executable, options, live, warnings) {
       await within(Promise.race([run(), lost]), options.timeout, tookLonger('playing', options.timeout));
     } catch (error) {
       if (error instanceof BrowserLost) throw error;
+      if (error instanceof Late) unfinished = 'late';
       problems.push(error.message);
     }
     const asked = '({ ...window.session.record, result: window.session.result })';
@@ -236,11 +242,14 @@ async function playOnce(name, folder, executable, options, live, warnings) {
   errors.push(...(seen.errors ?? []));
   warnings.push(...(seen.warnings ?? []));
   problems.push(...(seen.problems ?? []), ...sameFiles(seen.result?.through ?? []));
+  // What was found until then is a fault of the package all the same.
+  if (errors.length > 0 || problems.length > 1) unfinished = null;
   return {
     player: name,
     manifest: options.manifests[manifest],
     browser: browser.version,
     ok: errors.length === 0 && problems.length === 0 && seen.result?.playback?.ended === true,
+    unfinished,
     errors,
     problems,
     warnings,
