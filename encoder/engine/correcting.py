@@ -17,7 +17,7 @@ from encoder.engine.pipeline import Pipeline
 from encoder.engine.remaining import Remaining
 from encoder.engine.video import EncodedRung, EncodedTitle, EncodePlan
 from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchor
-from encoder.ladder.correct import correct
+from encoder.ladder.correct import correct, number_of
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder, Rung, Trial
@@ -93,9 +93,8 @@ def encode_corrected(
         # The ladder was decided around its anchors: they are right as they are.
         settled = {rung.id for rung in ladder.rungs if is_anchor(rung, anchors)}
         better = correct(conform, analysis, policy, reference, ladder, known, earlier, settled)
-        changed = [
-            (old, new) for old, new in zip(ladder.rungs, better.rungs, strict=True) if old != new
-        ]
+        now = {number_of(rung): rung for rung in better.rungs}
+        changed = [(r, now.get(number_of(r))) for r in ladder.rungs if r not in better.rungs]
         ladder = better
         if not changed:
             break
@@ -107,8 +106,13 @@ def encode_corrected(
     return Corrected(ladder, finished, promised)
 
 
-def said(old: Rung, new: Rung) -> str:
+def said(old: Rung, new: Rung | None) -> str:
     """What a correction changes, for people."""
+    if new is None:
+        return (
+            f"{old.id} is left out: at a bitrate that the policy and its devices allow, it would "
+            "be no better than the next rung"
+        )
     shots = sum(a != b for a, b in zip(old.crf_per_shot, new.crf_per_shot, strict=True))
     if old.max_bitrate != new.max_bitrate:
         shots = len(new.crf_per_shot)

@@ -16,6 +16,7 @@ import numpy as np
 from encoder.codecs import codec_named
 from encoder.ladder.correct import delivered, longest
 from encoder.ladder.decide import decide_ladder, identifier
+from encoder.ladder.geometry import within_level
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder, RateQualityPoint, Rung, Trial
 from encoder.media.policy import Policy
@@ -118,6 +119,7 @@ def decide_around(
         trials: those the first decision was based on.
         anchors: what was encoded.
     """
+    policy = within_level(policy)
     measured = [trial for anchor in anchors for trial in anchor.trials]
     known = [*trials, *longest(measured, analysis)]
     ladder = decide_ladder(conform, analysis, policy, reference, known)

@@ -19,6 +19,8 @@ from encoder.codecs import codec_named
 from encoder.ladder.decide import identifier, plain, savings, thinned
 from encoder.ladder.evidence import surfaces
 from encoder.ladder.forecast import buffer_of, expectation, forecast, most_bitrate
+from encoder.ladder.geometry import within_level
+from encoder.ladder.order import Standing, in_order
 from encoder.ladder.shot_hulls import shot_hulls
 from encoder.ladder.surface import Surfaces, upper_hull
 from encoder.ladder.sweep import Limits, TitlePoint, sweep
@@ -85,7 +87,9 @@ def correct(
     A rung keeps its resolution, unless its quality was missed and it would cost clearly less at
     another one that was encoded, between those of its neighbours. A rung whose quality is right,
     and which could not have it for fewer bits, stays as it is: what was wrong of it was the
-    expectation. Curves, hull and savings are those of what is known now; of a ladder that missed
+    expectation. Nor is anything changed that would put neighbours in the wrong order; a rung beyond
+    what the policy or its devices allow, and not in order within it, is left out. Curves, hull and
+    savings are those of what is known now; of a ladder that missed
     nothing they stay as they were.
 
     Args:
@@ -98,6 +102,7 @@ def correct(
         earlier: the same of encodes that were corrected since.
         settled: rungs, by their ids, that stay whatever they gave.
     """
+    policy = within_level(policy)
     weights = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
     weights /= weights.sum()
     rate = float(conform.frame_rate)
@@ -116,20 +121,23 @@ def correct(
     found = surfaces(conform, analysis, policy, (*ladder.trials, *longest(measured, analysis)))
     curves = sweep(found, Limits(policy.peak_over_average, policy.shot_floor))
     sizes = sorted({(trial.width, trial.height) for trial in measured})
-    rungs = list(ladder.rungs)
-    for number, rung in enumerate(ladder.rungs):
-        if rung in off:
-            which = [s for s in sizes if _between(s, rungs, number)]
-            rungs[number] = _again(
-                rung, known[rung.id], found, curves, policy, conform, weights, which
-            )
-    points = [
-        (float(new.expected.average_bitrate), new.expected.vmaf)
-        if new is not old and new.expected is not None
-        else known[old.id].title(weights)
-        for old, new in zip(ladder.rungs, rungs, strict=True)
-        if old.id in known
-    ]
+    before = [_standing(rung, known.get(rung.id), weights) for rung in ladder.rungs]
+    ways: list[list[Standing | None]] = []
+    wanted = list(ladder.rungs)
+    for number, is_now in enumerate(before):
+        rung = is_now.rung
+        which = [size for size in sizes if _between(size, wanted, number)]
+        tried = [
+            _again(rung, known[rung.id], found, curves, policy, conform, weights, allowed)
+            for allowed in ((which, ()) if rung in off else ())
+        ]
+        new = [_standing(one, None, weights) for one in tried if one != rung]
+        wanted[number] = new[0].rung if new else rung
+        may_stay = is_now.rate <= policy.max_bitrate or not new
+        ways.append([*new, is_now if may_stay else None])
+    after = [one for one in in_order(before, ways, policy.spacing.min_vmaf / 2) if one]
+    rungs = [one.rung for one in after]
+    points = [(one.rate, one.vmaf) for one in after]
     return replace(
         ladder,
         rungs=tuple(rungs),
@@ -138,6 +146,23 @@ def correct(
         savings=savings(reference, conform, found, points) if reference else None,
         shot_hulls=shot_hulls(found, rungs),
     )
+
+
+def _standing(rung: Rung, given: Delivered | None, weights: NDArray[np.float64]) -> Standing:
+    """Where a rung stands by what it gave; by what is expected of it, if that is not known."""
+    if given is not None:
+        return Standing(rung, *given.title(weights))
+    expected = rung.expected
+    return Standing(
+        rung,
+        float(expected.average_bitrate) if expected else 0.0,
+        expected.vmaf if expected else 0.0,
+    )
+
+
+def number_of(rung: Rung) -> int:
+    """A rung's number in its ladder, which stays when its resolution changes."""
+    return int(rung.id.rsplit("-", 1)[1])
 
 
 def longest(trials: Sequence[Trial], analysis: Analysis) -> list[Trial]:
@@ -191,8 +216,7 @@ def _again(
     least = min(elsewhere, key=lambda p: (p.bitrate, p.width), default=None)
     off = abs(vmaf - wanted) > MISSED_VMAF
     if off and least is not None and least.bitrate < new_rate * (1 - _SAVED_ELSEWHERE):
-        number = int(rung.id.rsplit("-", 1)[1])
-        name = identifier(rung.codec, least.width, least.height, number)
+        name = identifier(rung.codec, least.width, least.height, number_of(rung))
         there = replace(rung, id=name, width=least.width, height=least.height)
         return _rung(there, found, least, policy, conform)
     closer = off and abs(new_vmaf - wanted) < abs(vmaf - wanted) - 0.1

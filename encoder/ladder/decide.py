@@ -11,7 +11,7 @@ from encoder.codecs import codec_named
 from encoder.ladder.choose import Choice, choose_rungs
 from encoder.ladder.evidence import surfaces
 from encoder.ladder.forecast import Forecast, buffer_of, expectation, forecast, most_bitrate
-from encoder.ladder.geometry import fit_box, level_of_policy
+from encoder.ladder.geometry import fit_box, level_of_policy, within_level
 from encoder.ladder.shot_hulls import shot_hulls
 from encoder.ladder.surface import Surfaces, near_hull, upper_hull
 from encoder.ladder.sweep import Limits, TitlePoint, sweep
@@ -51,11 +51,7 @@ def decide_ladder(
         trials: from :func:`encoder.ladder.evidence.gather`; not needed by a fixed policy.
     """
     codec = codec_named(policy.codec)
-    policy = replace(
-        policy,
-        preset=policy.preset or codec.default_preset,
-        max_bitrate=min(policy.max_bitrate, level_of_policy(policy).bitrate),
-    )
+    policy = within_level(replace(policy, preset=policy.preset or codec.default_preset))
     if policy.kind == "fixed":
         return _fixed_ladder(conform, policy)
     found = surfaces(conform, analysis, policy, trials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from encoder.codecs import codec_named
@@ -21,6 +22,11 @@ def level_of_policy(policy: Policy) -> Level:
     """What the oldest device that a policy thinks of can decode."""
     codec = codec_named(policy.codec)
     return codec.level(policy.max_level or codec.max_level)
+
+
+def within_level(policy: Policy) -> Policy:
+    """The policy with its bitrates capped by what its oldest device can decode."""
+    return replace(policy, max_bitrate=min(policy.max_bitrate, level_of_policy(policy).bitrate))
 
 
 def allowed_sizes(conform: Conform, policy: Policy) -> list[tuple[int, int]]:

@@ -5,60 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchor
 from encoder.ladder.decide import decide_ladder
-from encoder.ladder.evidence import EFFORTS, gather, shot_features
+from encoder.ladder.evidence import EFFORTS, gather
 from encoder.ladder.policy import load_policy
-from encoder.ladder.prior import from_logit
-from encoder.media.ladder import Interval, Rung, Trial
+from encoder.media.ladder import Interval, Rung
+from tests.ladder.drawn import FIRST, FOUND, LENGTHS, Drawn
 from tests.ladder.test_correct import SHAPE, encoded, promised
-from tests.ladder.test_evidence import APPLE, POLICY, PRIOR, analysis, encoder_of
-
-FOUND = analysis([100, 80])
-FIRST = decide_ladder(SHAPE, FOUND, POLICY, APPLE, ())
-LENGTHS = [len(shot.frames) for shot in FOUND.shots]
-WEIGHTS = np.array(LENGTHS) / sum(LENGTHS)
-
-
-class Drawn:
-    """An encoder as the prior has them, whose surfaces are drawn from it."""
-
-    def __init__(self, seed: int) -> None:
-        random = np.random.default_rng(seed)
-        features = shot_features(SHAPE, FOUND)
-        self.surfaces = [
-            random.multivariate_normal(PRIOR.mean(one), PRIOR.covariance) for one in features
-        ]
-
-    def encode(self, rung: Rung) -> tuple[Trial, ...]:
-        """What every shot of a rung gives, on all of its frames."""
-        n, pixels = PRIOR.nodes, SHAPE.width * SHAPE.height
-        found = []
-        for shot, (surface, crf) in enumerate(zip(self.surfaces, rung.crf_per_shot, strict=True)):
-            at = PRIOR.weights(rung.width / SHAPE.width, crf)
-            frames, keys = FOUND.shots[shot].frames, -(-LENGTHS[shot] // 50)
-            key, other = (2.0 ** (at @ surface[k * n : (k + 1) * n]) * pixels for k in (0, 1))
-            found.append(
-                Trial(
-                    shot=shot,
-                    start=frames.start,
-                    frames=len(frames),
-                    width=rung.width,
-                    height=rung.height,
-                    crf=crf,
-                    key_frames=keys,
-                    key_bits=round(float(key) * keys),
-                    other_bits=round(float(other) * (len(frames) - keys)),
-                    vmaf=float(from_logit(at @ surface[2 * n :])),
-                )
-            )
-        return tuple(found)
-
-    def off(self, rung: Rung) -> float:
-        """By how many VMAF a rung is off what is expected of it."""
-        vmaf = float(WEIGHTS @ [trial.vmaf for trial in self.encode(rung)])
-        return abs(vmaf - promised(rung).vmaf)
+from tests.ladder.test_evidence import APPLE, POLICY, encoder_of
 
 
 def test_others_are_decided_by_what_anchors_gave() -> None:
@@ -159,3 +115,64 @@ def test_the_next_anchor_is_near_to_what_is_known() -> None:
     other = next_anchor(replace(FIRST, rungs=known), [anchor])
     assert other is not None
     assert other.id != found.id
+
+
+def test_an_anchor_beside_another_was_a_trial_only() -> None:
+    make = encoder_of({0: 1.0, 1: 1.0}, [])
+    trials = gather(SHAPE, FOUND, POLICY, EFFORTS["thorough"], make)
+    first = decide_ladder(SHAPE, FOUND, POLICY, APPLE, trials)
+    one = first.rungs[len(first.rungs) // 2]
+
+    def anchor(rung: Rung) -> Anchor:
+        return Anchor(
+            rung, tuple(encoded(FOUND, replace(first, rungs=(rung,)), (1.0, 1.0))[rung.id])
+        )
+
+    near = anchor(replace(one, crf_per_shot=tuple(crf + 0.5 for crf in one.crf_per_shot)))
+    alone = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, [near])
+    assert any(is_anchor(rung, [near]) for rung in alone.rungs)
+    both = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, [anchor(one), near])
+    assert any(is_anchor(rung, [anchor(one)]) for rung in both.rungs)
+    assert not any(is_anchor(rung, [near]) for rung in both.rungs)
+
+
+@pytest.mark.parametrize(("above", "stays"), [(0.0, True), (1.5, False)])
+def test_the_best_rung_is_no_better_than_wanted(above: float, stays: bool) -> None:
+    make = encoder_of({0: 1.0, 1: 1.0}, [])
+    trials = gather(SHAPE, FOUND, POLICY, EFFORTS["exhaustive"], make)
+    top = decide_ladder(SHAPE, FOUND, POLICY, APPLE, trials).rungs[0]
+    better = decide_ladder(
+        SHAPE, FOUND, replace(POLICY, top_vmaf=POLICY.top_vmaf + above), APPLE, trials
+    ).rungs[0]
+    found = tuple(encoded(FOUND, replace(FIRST, rungs=(better,)), (1.0, 1.0))[better.id])
+    anchor = Anchor(better, found)
+    ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, [anchor])
+    assert is_anchor(ladder.rungs[0], [anchor]) == stays
+    assert (better == top) == stays
+
+
+def test_anchors_that_came_out_side_by_side_are_one_rung() -> None:
+    make = encoder_of({0: 1.0, 1: 1.0}, [])
+    trials = gather(SHAPE, FOUND, POLICY, EFFORTS["exhaustive"], make)
+    first = decide_ladder(SHAPE, FOUND, POLICY, APPLE, trials)
+    upper, lower = first.rungs[1:3]
+
+    def towards(rung: Rung, off: float) -> Anchor:
+        """An encode at a rung's resolution that is off its quality by about that."""
+        ways = [
+            replace(rung, crf_per_shot=tuple(crf + step / 2 for crf in rung.crf_per_shot))
+            for step in range(-14, 15)
+        ]
+        found = {way: encoded(FOUND, replace(first, rungs=(way,)), (1.0, 1.0)) for way in ways}
+        wanted = promised(rung).vmaf + off
+        best = min(
+            ways, key=lambda way: abs(np.mean([t.vmaf for t in found[way][rung.id]]) - wanted)
+        )
+        return Anchor(best, tuple(found[best][rung.id]))
+
+    anchors = [towards(upper, -2.2), towards(lower, 2.2)]
+    for alone in anchors:
+        ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, [alone])
+        assert any(is_anchor(rung, [alone]) for rung in ladder.rungs)
+    ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, trials, anchors)
+    assert sum(is_anchor(rung, anchors) for rung in ladder.rungs) == 1

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from encoder.encode.keyframes import gop_frames, plan_gops
-from encoder.ladder.correct import correct, delivered, missed
+from encoder.ladder.correct import correct, delivered, longest, missed, number_of
 from encoder.ladder.decide import decide_ladder
+from encoder.ladder.geometry import level_of_policy
 from encoder.ladder.policy import load_policy
 from encoder.ladder.sample import whole_windows
 from encoder.ladder.trials import Encode
@@ -147,3 +148,70 @@ def test_a_fixed_ladder_promises_nothing() -> None:
     ladder = decide_ladder(SHAPE, found, APPLE, None, ())
     assert not any(missed(rung, (1.0, 1.0)) for rung in ladder.rungs)
     assert correct(SHAPE, found, APPLE, None, ladder, {}) is ladder
+
+
+def test_corrections_keep_to_what_the_devices_can_decode() -> None:
+    policy = replace(POLICY, max_level="3")
+    most = level_of_policy(policy).bitrate
+    assert most < policy.max_bitrate
+    found, hardness = analysis([100, 80]), (6.0, 6.0)
+    first = decide_ladder(SHAPE, found, policy, APPLE, ())
+    before = encoded(found, first, hardness)
+    # Several of its rungs cannot be had within the level; one takes their place.
+    assert sum(reached(found, its)[0] > most for its in before.values()) > 1
+    ladder, results = corrected(found, policy, first, hardness)
+    assert max(reached(found, its)[0] for its in results.values()) <= most
+    assert max(promised(rung).average_bitrate for rung in ladder.rungs) <= most
+    assert 1 < len(ladder.rungs) < len(first.rungs)
+    rates = [reached(found, results[rung.id])[0] for rung in ladder.rungs]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] > most / 2
+    kept = [number_of(rung) for rung in ladder.rungs]
+    assert kept == sorted(set(kept))
+
+
+def test_what_is_settled_stays() -> None:
+    found = analysis([100, 80])
+    first = decide_ladder(SHAPE, found, POLICY, APPLE, ())
+    results = encoded(found, first, (3.0, 0.2))
+    arguments = (SHAPE, found, POLICY, APPLE, first, results, ())
+    free = correct(*arguments)
+    moved = [n for n, rung in enumerate(first.rungs) if free.rungs[n] != rung]
+    assert len(moved) > 1
+    held = correct(*arguments, {first.rungs[moved[0]].id})
+    assert held.rungs[moved[0]] == first.rungs[moved[0]]
+    assert any(held.rungs[n] != first.rungs[n] for n in moved[1:])
+    assert correct(*arguments, {rung.id for rung in first.rungs}) is first
+
+
+def test_shots_whose_crf_hardly_moves_are_not_encoded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = analysis([100, 80, 60, 40, 90])
+    first = decide_ladder(SHAPE, found, POLICY, APPLE, ())
+    hardness = (1.11, 1.28, 1.1, 0.68, 1.31)
+    results = encoded(found, first, hardness)
+
+    def again() -> tuple[int, list[float]]:
+        better = correct(SHAPE, found, POLICY, APPLE, first, results)
+        shots, off = 0, []
+        after = encoded(found, better, hardness)
+        for old, new in zip(first.rungs, better.rungs, strict=True):
+            moved = zip(old.crf_per_shot, new.crf_per_shot, strict=True)
+            shots += sum(abs(a - b) == 0.5 for a, b in moved)
+            off.append(abs(reached(found, after[new.id])[1] - promised(old).vmaf))
+        return shots, off
+
+    few, off = again()
+    monkeypatch.setattr("encoder.ladder.correct._NEAR_ENOUGH", -1.0)
+    many, least = again()
+    assert few < many
+    assert max(off) < max(least) + 0.5
+
+
+def test_of_many_shots_the_longest_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encoder.ladder.correct._MOST_SHOTS", 2)
+    found = analysis([30, 100, 20, 80])
+    first = decide_ladder(SHAPE, found, POLICY, APPLE, ())
+    trials = encoded(found, replace(first, rungs=first.rungs[:1]), (1.0,) * 4)[first.rungs[0].id]
+    assert [trial.shot for trial in longest(trials, found)] == [1, 3]
