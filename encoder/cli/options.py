@@ -292,7 +292,8 @@ def sidecars(subtitles: Sequence[tuple[str, Path]]) -> tuple[Sidecar, ...]:
     for said, path in subtitles:
         language, *traits = said.split(":")
         tag = bcp_47(language)
-        if tag == UNDETERMINED and language != UNDETERMINED:
+        dropped = tag.count("-") != language.count("-")
+        if dropped or (tag == UNDETERMINED and language != UNDETERMINED):
             raise UsageError(
                 "--subtitles needs a language",
                 where=said,

@@ -63,7 +63,7 @@ _STAGE_OF: dict[str, Stage] = {
     "pictures": "pictures",
 }
 # Raised when a step comes to give another result for the same inputs.
-VERSIONS = {"probe": 1, "analyze": 4, "pictures": 1, "text": 1, "audio": 1, "score": 2}
+VERSIONS = {"probe": 1, "analyze": 4, "pictures": 1, "text": 2, "audio": 2, "score": 2}
 _CHECKSUMS = "checksums.npy"
 # From here on, single pictures of a title are sought.
 _LONG_SECONDS = 60

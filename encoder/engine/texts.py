@@ -106,7 +106,8 @@ def _take(
     for warning in made.warnings:
         steps.warn(warning)
     for one in made.tracks:
-        identifier, name = label(one.language, one.roles, [other.id for other in found])
+        ids, names = [other.id for other in found], [other.name for other in found]
+        identifier, name = label(one.language, one.roles, ids, names)
         found.append(replace(one, id=identifier, name=name, path=entry.folder / one.path))
     return was_there
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
+
 UNDETERMINED = "und"
+_SUBTAG = re.compile(r"[A-Za-z0-9]{1,8}")
 
 # The two-letter code of ISO 639-1, then the three letters of ISO 639-2/T. BCP 47 wants the
 # shorter one where there is one.
@@ -61,14 +65,25 @@ def iso_639_2(tag: str) -> str:
 
 
 def bcp_47(code: str) -> str:
-    """The BCP 47 tag of an ISO 639-2 code of either kind, or of a tag as it is already."""
-    language, _, rest = code.strip().partition("-")
-    language = language.lower()
+    """The BCP 47 tag of an ISO 639-2 code of either kind, or of a tag; what cannot be a part of one
+    is left out, with what is behind it."""
+    first, *others = code.strip().split("-")
+    language = first.lower()
     if not language.isascii() or not language.isalpha() or not 2 <= len(language) <= 3:
         return UNDETERMINED
     language = _BIBLIOGRAPHIC.get(language, language)
     language = _TO_BCP_47.get(language, language)
-    return f"{language}-{rest}" if rest else language
+    kept = list(takewhile(_SUBTAG.fullmatch, others))
+    while kept and len(kept[-1]) == 1:
+        kept.pop()  # it says what kind the next is of
+    return "-".join([language, *map(_cased, kept)])
+
+
+def _cased(subtag: str) -> str:
+    """As it is usually written (RFC 5646 2.1.1): scripts as Hans, regions as US."""
+    if len(subtag) == 4 and subtag.isalpha():
+        return subtag.title()
+    return subtag.upper() if len(subtag) == 2 else subtag.lower()
 
 
 _NAMES = {
@@ -125,6 +140,15 @@ _NAMES = {
 }
 
 
+_SCRIPTS = {"Arab": "Arabic", "Cyrl": "Cyrillic", "Hans": "Simplified", "Hant": "Traditional"}
+_SCRIPTS |= {"Latn": "Latin"}
+
+
 def language_name(tag: str) -> str:
-    """The English name of a BCP 47 tag's language, or the tag where it is not known."""
-    return _NAMES.get(tag.split("-")[0], tag)
+    """The English name of a BCP 47 tag's language with what tells it from others, such as
+    ``Chinese (Traditional)`` or ``Portuguese (BR)``; the tag where it is not known."""
+    language, *others = tag.split("-")
+    if language not in _NAMES:
+        return tag
+    told = ", ".join(_SCRIPTS.get(one, one) for one in others)
+    return f"{_NAMES[language]} ({told})" if told else _NAMES[language]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
 
+from encoder.media.characters import clean
 from encoder.media.package import Track
 from encoder.package.boxes import INITIALISATION, SEGMENT_TEMPLATE
 from encoder.package.dense import say_trick_mode, trick_attributes
@@ -159,7 +160,7 @@ def _audio_set(period: ET.Element, number: int, content: AudioContent, entry: Au
     attributes = _set_attributes(number, entry.track) | {"lang": entry.rendition.language}
     element = ET.SubElement(period, "AdaptationSet", attributes)
     say_protection(element, entry.track)
-    ET.SubElement(element, "Label").text = _printable(entry.rendition.name)
+    ET.SubElement(element, "Label").text = clean(entry.rendition.name)
     for role in entry.roles:
         if role in _PURPOSES:
             _descriptor(element, "Accessibility", _AUDIO_PURPOSE, _PURPOSES[role])
@@ -243,8 +244,3 @@ def _time(seconds: Fraction, scale: int) -> str:
     whole, part = divmod(units, scale)
     digits = f"{part:0{len(str(scale)) - 1}d}".rstrip("0")
     return f"PT{whole}.{digits}S" if digits else f"PT{whole}S"
-
-
-def _printable(text: str) -> str:
-    """Text without the control characters that XML cannot hold."""
-    return "".join(c if c.isprintable() else " " for c in text)

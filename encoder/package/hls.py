@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from encoder.media.characters import clean
 from encoder.media.frames import seconds_text
 from encoder.media.package import Segment, Track
 from encoder.package.boxes import INITIALISATION
@@ -248,7 +249,7 @@ def _ordered(video: Sequence[VideoEntry]) -> list[VideoEntry]:
 
 def _quoted(text: str) -> str:
     """A quoted string, which can hold neither quotes nor line ends."""
-    return '"' + "".join(c if c.isprintable() else " " for c in text).replace('"', "'") + '"'
+    return '"' + clean(text).replace('"', "'") + '"'
 
 
 def _joined(attributes: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from math import ceil
 from pathlib import Path
 
 from encoder.errors import PackageError
+from encoder.media.characters import clean
 from encoder.media.package import BYTE_RANGES, Layout, PackagedTrack, Segment, Track
 from encoder.media.renditions import TextRendition
 from encoder.package.entries import url
@@ -217,7 +218,7 @@ def text_set(period: ET.Element, number: int, entry: TextEntry) -> None:
             "lang": rendition.language,
         },
     )
-    ET.SubElement(element, "Label").text = rendition.name
+    ET.SubElement(element, "Label").text = clean(rendition.name)
     if "caption" in rendition.roles:
         # For the hard of hearing (TV-Anytime's AudioPurposeCS).
         ET.SubElement(element, "Accessibility", {"schemeIdUri": _PURPOSE, "value": "2"})

@@ -1,4 +1,4 @@
-"""Packets of subtitles -> cues, by FFmpeg's decoders, all of which speak ASS."""
+"""Packets of subtitles -> cues, by FFmpeg's decoders, all of which speak ASS; SubRip as it is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from av.packet import Packet
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from encoder.text.markup import from_ass
+from encoder.text.markup import from_ass, from_srt
 from encoder.text.webvtt import Cue, ordered
 
 # Shown until the next, or so long, where a container does not say how long.
 _LONGEST_OPEN = Fraction(10)
+# Read as a file of them is: FFmpeg takes what is between < and > for a tag, and backslashes for
+# ASS's.
+_SUBRIP = frozenset({"srt", "subrip"})
 
 
 def cues_of(packets: Iterable[Packet[SubtitleStream]], stream: SubtitleStream) -> tuple[Cue, ...]:
@@ -44,6 +47,11 @@ def decoded(packet: Packet[Any], stream: SubtitleStream) -> Iterator[Cue]:
         return
     start = packet.pts * packet.time_base
     end = start + (packet.duration or 0) * packet.time_base
+    if stream.codec_context.name in _SUBRIP:
+        text, settings = from_srt(bytes(packet).decode("utf-8", "replace"))
+        if text:
+            yield Cue(start, end, text, settings)
+        return
     try:
         found = stream.decode(packet)
     except av.FFmpegError:

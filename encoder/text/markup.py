@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import re
 
+from encoder.media.characters import clean
+
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# FFmpeg's words for a brace and a backslash that are no markup; ASS itself has none.
+_LITERAL_BRACE, _LITERAL_BACKSLASH = r"\{{}", "\\\u2060"
+# Two characters of no meaning, which stand for them meanwhile.
+_BRACE, _BACKSLASH = "\ufdd0", "\ufdd1"
 _OVERRIDE = re.compile(r"\{([^{}]*)\}")
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w.]*)[^<>]*>")
 _STYLES = ("b", "i", "u")
@@ -17,17 +23,19 @@ _STYLES = ("b", "i", "u")
 def from_ass(text: str) -> tuple[str, str]:
     """The cue text and settings of an event's text in ASS, without the fields before it."""
     made = _Styled()
+    text = text.replace(_LITERAL_BRACE, _BRACE).replace(_LITERAL_BACKSLASH, _BACKSLASH)
     alignment, drawing, at = 2, False, 0
     for found in (*_OVERRIDE.finditer(text), None):
         plain = text[at : found.start() if found else len(text)]
         if not drawing:
-            made.add(re.sub(r"\\[Nn]", "\n", plain).replace("\\h", "\u00a0"))
+            plain = re.sub(r"\\[Nn]", "\n", plain).replace("\\h", "\u00a0")
+            made.add(plain.replace(_BRACE, "{").replace(_BACKSLASH, "\\"))
         if found is None:
             break
         at = found.end()
         for name, value in re.findall(r"\\(an|[biup]|r)(\d*)(?![a-zA-Z])", found[1]):
             if name == "an":
-                alignment = int(value or 2)
+                alignment = int(value) if re.fullmatch("[1-9]", value) else alignment
             elif name == "p":
                 drawing = value not in ("", "0")
             elif name == "r":
@@ -99,11 +107,7 @@ class _Styled:
                 parts += [f"</{name}>" for name in reversed(open_now)]
                 parts += [f"<{name}>" for name in style]
                 open_now = style
-            parts.append(
-                "".join(c if c.isprintable() or c in "\n\u00a0" else " " for c in text).translate(
-                    _ESCAPES
-                )
-            )
+            parts.append("\n".join(map(clean, text.split("\n"))).translate(_ESCAPES))
         whole = "".join(parts)
         for name in _STYLES:
             whole = whole.replace(f"<{name}></{name}>", "")

@@ -39,19 +39,27 @@ def roles(said: Sequence[str]) -> tuple[str, ...]:
     return found if {"caption", "forced-subtitle"} & set(found) else ("subtitle", *found)
 
 
-def label(language: str, of: Sequence[str], taken: Sequence[str]) -> tuple[str, str]:
+def label(
+    language: str, of: Sequence[str], taken: Sequence[str], names: Sequence[str] = ()
+) -> tuple[str, str]:
     """An id such as ``text-eng-sdh`` and a name such as ``English SDH``.
 
     Args:
         language: a BCP 47 tag.
         of: its roles.
         taken: the ids that there are already.
+        names: their names.
     """
     known = [_WORDS[role] for role in of if role in _WORDS]
     stem = "-".join(["text", iso_639_2(language), *(one.lower() for one in known)])
     spoken = language_name(language) if language != UNDETERMINED else "Subtitles"
     name = " ".join([spoken, *known])
-    number = 1
-    while (identifier := stem if number == 1 else f"{stem}-{number}") in taken:
+    return _free(stem, "-", taken), _free(name, " ", names)
+
+
+def _free(text: str, between: str, taken: Sequence[str]) -> str:
+    found, number = text, 1
+    while found in taken:
         number += 1
-    return identifier, name if number == 1 else f"{name} {number}"
+        found = f"{text}{between}{number}"
+    return found

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from encoder.cli import main as entry
+from encoder.cli.options import sidecars
 from encoder.errors import EncodeError, ExitCode, MasterError, UsageError, printable
 
 VERBS = (
@@ -163,3 +164,11 @@ def test_errors_are_one_paragraph_whatever_the_names() -> None:
     error = MasterError("It is odd", where="a\nb\x1b[31m.mov", why="because.", hint="Do better")
     assert str(error) == "It is odd: a\\nb\\x1b[31m.mov. because. Do better."
     assert printable("ä\t") == "ä\\t"
+
+
+@pytest.mark.parametrize("said", ["en_US", "en-US-", "en-toolongforone", "", "x-klingon:sdh"])
+def test_what_is_no_language_tag_is_refused(said: str) -> None:
+    with pytest.raises(UsageError, match="--subtitles needs a language"):
+        sidecars([(said, Path("film.srt"))])
+    (kept,) = sidecars([("zh-hant-TW:sdh", Path("film.srt"))])
+    assert (kept.language, kept.traits) == ("zh-Hant-TW", ("sdh",))

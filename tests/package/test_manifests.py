@@ -262,13 +262,13 @@ def test_durations_do_not_drift() -> None:
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     name = "100% a&b <c> #1 ünï?"
-    odd = sound("en", "en", 'Line\nbreak "quoted" & <more>')
+    odd = sound("en", "en", 'Line\nbreak "quoted" & <more>\u2028\x07\u200d!')
     odd = replace(odd, rendition=replace(odd.rendition, id=name))
     _, media = master(tmp_path, VIDEO, [odd])
-    assert media[0]["NAME"] == "Line break 'quoted' & <more>"
+    assert media[0]["NAME"] == "Line break 'quoted' & <more>  \u200d!"
     assert media[0]["URI"] == f"audio/{url(name)}.m3u8"
     assert url(name) == "100%25%20a%26b%20%3Cc%3E%20%231%20%C3%BCn%C3%AF%3F"
     root = parsed(VIDEO, [odd])
     label = root.find(f".//{MPD}Label")
     assert label is not None
-    assert label.text == 'Line break "quoted" & <more>'
+    assert label.text == 'Line break "quoted" & <more>  \u200d!'

@@ -126,13 +126,35 @@ def test_markup() -> None:
     )
     assert from_ass(r"{\i1}a\N\Nb{\r} c{\p1}m 0 0 l 1 1{\p0}\hd") == ("<i>a\nb</i> c\u00a0d", "")
     assert from_ass(r"{\pos(1,2)\blur3}a")[0] == "a"
+    assert [from_ass(rf"{{\an{n}}}a")[1] for n in ("8", "", "0", "15")] == ["line:0", "", "", ""]
+    # As FFmpeg writes a brace and a backslash that are no markup.
+    assert from_ass("\\{{}b} C:\\\u2060Notes")[0] == "{b} C:\\Notes"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a joiner
+        "\u200f\u05e9\u05dc\u05d5\u05dd!\u202b",  # Hebrew, with marks of direction
+        "\U0001f468\u200d\U0001f469\u3000\u65e5",  # an emoji of two, and a wide space
+    ],
+)
+def test_what_is_not_seen_but_changes_the_text_stays(text: str) -> None:
+    assert from_srt(text) == from_ass(text) == (text, "")
+
+
+def test_controls_do_not_stay() -> None:
+    assert from_srt("a\0b\x1b\u2028c\td\ud800\r\n\ne")[0] == "a b  c d\ne"
 
 
 def test_names_and_roles() -> None:
     assert roles(("sdh",)) == ("caption",)
     assert roles(("commentary",)) == ("subtitle", "commentary")
-    assert label("pt-BR", ("caption",), ()) == ("text-por-sdh", "Portuguese SDH")
-    assert label("de", ("subtitle",), ("text-deu",)) == ("text-deu-2", "German 2")
+    assert label("pt-BR", ("caption",), ()) == ("text-por-sdh", "Portuguese (BR) SDH")
+    assert label("de", ("subtitle",), ("text-deu",), ("German",)) == ("text-deu-2", "German 2")
+    # Two scripts of one language are no two tracks of the same.
+    named = label("zh-Hant", ("subtitle",), ("text-zho",), ("Chinese (Simplified)",))
+    assert named == ("text-zho-2", "Chinese (Traditional)")
 
 
 _MOMENT = st.integers(0, 10_000_000).map(lambda n: Fraction(n, 1000))
@@ -198,3 +220,16 @@ def test_embedded_text_is_on_the_timeline_of_reference_pictures(late: Path) -> N
         (cue,) = subtitles.cues
         assert (cue.start, cue.end) == (2 - conform.audio_offset, 3 - conform.audio_offset)
         assert cue.text == "<i>late</i>"
+
+
+def test_embedded_subrip_says_what_a_file_of_it_does(tmp_path: Path) -> None:
+    words = "C:\\Notes {b} 1 < 2, 3 > 2 <b>x</b>"
+    (tmp_path / "a.srt").write_text(f"1\n00:00:00,000 --> 00:00:01,000\n{words}\n")
+    source = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=1", "-i"]
+    copied = ["-c:v", "libx264", "-c:s", "copy", f"file:{tmp_path}/a.mkv"]
+    run(locate(), [*source, f"file:{tmp_path}/a.srt", *copied])
+    master = probe(tmp_path / "a.mkv", locate())
+    ((_, found),) = read_embedded(master, Fraction(0), lambda _: None)
+    (beside,) = read(tmp_path, (tmp_path / "a.srt").read_bytes())[1].cues
+    assert found.cues[0].text == beside.text
+    assert beside.text == "C:\\Notes {b} 1 &lt; 2, 3 &gt; 2 <b>x</b>"
