@@ -39,7 +39,7 @@ def print_verdict(verdict: Verdict, *, strict: bool, every: bool) -> None:
     skipped = {one.why for one in verdict.rules if one.outcome == "not checked"}
     for why in sorted(skipped):
         count = sum(one.why == why for one in verdict.rules)
-        out.print(line(f"{count} rules not checked: {why}"))
+        out.print(line(f"{count} {'rule' if count == 1 else 'rules'} not checked: {why}"))
     kept = sum(one.outcome == "kept" for one in verdict.rules)
     broken = f"{verdict.count('must')} must, {verdict.count('should')} should"
     word = "passed" if verdict.passed(strict=strict) else "failed"

@@ -79,6 +79,11 @@ def bcp_47(code: str) -> str:
     return "-".join([language, *map(_cased, kept)])
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is built as a BCP 47 tag is, whatever it may mean."""
+    return re.fullmatch(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", text) is not None
+
+
 def _cased(subtag: str) -> str:
     """As it is usually written (RFC 5646 2.1.1): scripts as Hans, regions as US."""
     if len(subtag) == 4 and subtag.isalpha():

@@ -12,6 +12,11 @@ from encoder.verify.verdict import Place
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
 
 
+def number(text: str | None) -> int | None:
+    """A decimal integer (RFC 8216 4.2); None when it is none."""
+    return int(text) if text and re.fullmatch(r"\d{1,15}", text, re.ASCII) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """A tag with the text behind its colon, or an address (``name`` empty)."""
@@ -94,7 +99,7 @@ class Playlist:
     def target(self) -> int | None:
         """EXT-X-TARGETDURATION, in seconds."""
         tag = self.first("EXT-X-TARGETDURATION")
-        return int(tag.value) if tag and tag.value.isdigit() else None
+        return number(tag.value) if tag else None
 
     @property
     def duration(self) -> Fraction:

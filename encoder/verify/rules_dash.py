@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import gcd
 
+from encoder.media.languages import is_tag
 from encoder.verify.load_dash import seconds, whole
 from encoder.verify.rules_multivariant import codecs, coding
 from encoder.verify.schema import schema_errors
@@ -154,6 +155,10 @@ def language(s: Subject) -> Iterator[Hit]:
         for adaptation, inside in sets(s, kind):
             if not all(one.get("lang") for one in inside):
                 yield Hit(at(s, adaptation), f"no @lang on {kind}", "a BCP 47 tag, und at least")
+            for one in inside:
+                said = one.get("lang")
+                if said and not is_tag(said):
+                    yield Hit(at(s, one.node), f"@lang is {said}", "a BCP 47 tag, as zh-Hans")
 
 
 def progressive(s: Subject) -> Iterator[Hit]:
@@ -169,10 +174,19 @@ def main_role(s: Subject) -> Iterator[Hit]:
     periods = {id(inside[0].period) for _, inside in video}
     if len(video) <= len(periods):
         return
-    for adaptation, _ in video:
-        roles = [one for one in adaptation.all("Role") if one.get("schemeIdUri") == _ROLE]
+    mains: set[int] = set()
+    for adaptation, inside in video:
+        roles = [
+            one.get("value") for one in adaptation.all("Role") if one.get("schemeIdUri") == _ROLE
+        ]
         if not roles:
             yield Hit(at(s, adaptation), "no Role among several video sets", "Role main or another")
+        if "main" in roles:
+            mains.add(id(inside[0].period))
+    for adaptation, inside in video:
+        if id(inside[0].period) not in mains:
+            mains.add(id(inside[0].period))
+            yield Hit(at(s, adaptation), "none of several video sets has Role main", "Role main")
 
 
 def subsegments(s: Subject) -> Iterator[Hit]:
@@ -234,7 +248,11 @@ RULES = (
     rule("IOP 3.2.4 lang", "@lang on audio and text sets", True, "Add @lang", language),
     rule("IOP 3.2.4 scan", "Video is progressive", True, "Deinterlace", progressive),
     rule(
-        "IOP 3.2.2", "A Role where several video sets are", True, "Say which one is main", main_role
+        "IOP 3.2.2",
+        "Role main where several video sets are",
+        True,
+        "Say which one is main",
+        main_role,
     ),
     rule(
         "IOP 3.10.3",

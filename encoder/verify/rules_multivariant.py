@@ -40,11 +40,6 @@ def same_codec(declared: str, found: str) -> bool:
     return one == other
 
 
-def number(text: str | None) -> int | None:
-    """A decimal integer of an attribute; None when it is none."""
-    return int(text) if text and text.isdigit() and len(text) < 16 else None
-
-
 def _pixels(text: str | None) -> tuple[int, int] | None:
     found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text or "")
     return (int(found[1]), int(found[2])) if found else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 
+from encoder.verify.m3u8 import Tag, number
 from encoder.verify.rules_dash import trick
 from encoder.verify.subject import Stream, Subject
 from encoder.verify.verdict import Check, Hit, Needs, Place, Rule, Severity
@@ -137,6 +139,12 @@ def nothing_else(s: Subject) -> Iterator[Hit]:
         )
 
 
+def _score(tag: Tag) -> float | None:
+    """The SCORE of a variant; None where there is none."""
+    text = tag.attributes.get("SCORE", "")
+    return float(text) if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text, re.ASCII) else None
+
+
 def score_order(s: Subject) -> Iterator[Hit]:
     measured = s.facts.get("vmaf")
     if not isinstance(measured, dict):
@@ -145,10 +153,10 @@ def score_order(s: Subject) -> Iterator[Hit]:
     for tag, stream in s.variants():
         # A track of one file is known by it, one of many by its playlist.
         names = (stream.parts[0].name, stream.label) if stream and stream.parts else ()
-        text = tag.attributes.get("SCORE", "")
+        declared = _score(tag)
         name = next((one for one in names if one in measured), None)
-        if name is not None and text.replace(".", "", 1).isdigit():
-            known.append((float(text), measured[name], tag))
+        if name is not None and declared is not None:
+            known.append((declared, measured[name], tag))
     for declared, real, tag in known:
         wrong = [o for o in known if (o[0] - declared) * (o[1] - real) < 0]
         if wrong and s.master:
@@ -162,10 +170,10 @@ def dominated(s: Subject) -> Iterator[Hit]:
     found = []
     for tag, address in s.master.variants() if s.master else ():
         attributes = tag.attributes
-        text, rate = attributes.get("SCORE", ""), attributes.get("AVERAGE-BANDWIDTH", "")
-        if text.replace(".", "", 1).isdigit() and rate.isdigit():
+        value, rate = _score(tag), number(attributes.get("AVERAGE-BANDWIDTH"))
+        if value is not None and rate is not None:
             group = (attributes.get("AUDIO"), attributes.get("CODECS", "").partition(".")[0])
-            found.append((group, int(rate), float(text), tag, address.value))
+            found.append((group, rate, value, tag, address.value))
     for group, bits, score, tag, name in found:
         better = [o for o in found if o[0] == group and o[1] < bits and o[2] >= score]
         if better and s.master:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
-from encoder.verify.m3u8 import Playlist
+from encoder.verify.m3u8 import Playlist, number
 from encoder.verify.subject import Stream, Subject
 from encoder.verify.verdict import Check, Hit, Place, Rule, Severity
 
@@ -198,10 +198,10 @@ def aligned(s: Subject) -> Iterator[Hit]:
         for stream in streams:
             found = stream.ends()
             frame = max(stream.frame, reference.frame)
-            for number, (a, b) in enumerate(zip(found, wanted, strict=False)):
+            for which, (a, b) in enumerate(zip(found, wanted, strict=False)):
                 if abs(a - b) > frame:
-                    place = stream.parts[number].place
-                    text = f"segment {number} ends at {tell(a)}"
+                    place = stream.parts[which].place
+                    text = f"segment {which} ends at {tell(a)}"
                     yield Hit(place, text, f"{tell(b)}, as in {reference.label}")
                     break
             else:
@@ -244,9 +244,9 @@ def version(s: Subject) -> Iterator[Hit]:
     for name in s.streams:
         playlist = s.playlists[name]
         tag = playlist.first("EXT-X-VERSION")
-        declared = int(tag.value) if tag and tag.value.isdigit() else 1
+        declared = (number(tag.value) if tag else None) or 1
         needed = 1
-        if any(not tag.value.partition(",")[0].isdigit() for tag in playlist.all("EXTINF")):
+        if any(number(tag.value.partition(",")[0]) is None for tag in playlist.all("EXTINF")):
             needed = 3
         if playlist.has("EXT-X-BYTERANGE") or playlist.iframes:
             needed = 4

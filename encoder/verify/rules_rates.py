@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from encoder.verify.rules_multivariant import has_video, number, rule
+from encoder.verify.m3u8 import number
+from encoder.verify.rules_multivariant import has_video, rule
 from encoder.verify.subject import Stream, Subject
 from encoder.verify.verdict import Hit
 

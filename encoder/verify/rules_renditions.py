@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from encoder.media.languages import is_tag
 from encoder.verify.rules_multivariant import codecs, coding, rule
 from encoder.verify.subject import Subject
 from encoder.verify.verdict import Hit
@@ -19,10 +20,29 @@ def stereo_aac(s: Subject) -> Iterator[Hit]:
     if not any(c.startswith("mp4a.40.") for c in declared):
         yield Hit(s.master.at(), f"CODECS {', '.join(dict.fromkeys(declared))}", "AAC (mp4a.40.2)")
         return
+    # Of what could not be read, the playlist says how many channels it has, and is believed.
+    kinds = [stream.header.coding if stream and stream.header else None for _, stream in audio]
     counts = [tag.attributes.get("CHANNELS", "2").partition("/")[0] for tag, _ in audio]
     # Sound of one channel has no stereo to offer.
-    if counts and not {"1", "2"} & set(counts):
-        yield Hit(s.master.at(audio[0][0]), f"CHANNELS {', '.join(counts)}", "a stereo rendition")
+    fitting = [
+        said in ("1", "2") and (kind is None or kind.codec.startswith("mp4a.40."))
+        for said, kind in zip(counts, kinds, strict=True)
+    ]
+    if fitting and not any(fitting):
+        known = [kind.codec if kind else "?" for kind in kinds]
+        found = ", ".join(f"{a} of {b} channels" for a, b in zip(known, counts, strict=True))
+        yield Hit(s.master.at(audio[0][0]), found, "a rendition of AAC in stereo")
+
+
+def channels(s: Subject) -> Iterator[Hit]:
+    for tag, stream in s.renditions("AUDIO"):
+        said = tag.attributes.get("CHANNELS", "")
+        coding = stream.header.coding if stream and stream.header else None
+        # Objects and the extensions of E-AC-3 are not in the sample entry's count.
+        if not s.master or not said.isascii() or not said.isdigit() or coding is None:
+            continue
+        if coding.channels and coding.kind != "ec-3" and int(said[:9]) != coding.channels:
+            yield Hit(s.master.at(tag), f'CHANNELS="{said}"', f'CHANNELS="{coding.channels}"')
 
 
 def digital_plus(s: Subject) -> Iterator[Hit]:
@@ -34,9 +54,11 @@ def digital_plus(s: Subject) -> Iterator[Hit]:
 def language(s: Subject) -> Iterator[Hit]:
     for tag in s.master.all("EXT-X-MEDIA") if s.master else ():
         attributes = tag.attributes
-        if s.master and attributes.get("TYPE") != "VIDEO" and not attributes.get("LANGUAGE"):
-            name = attributes.get("NAME", "?")
+        said, name = attributes.get("LANGUAGE"), attributes.get("NAME", "?")
+        if s.master and attributes.get("TYPE") != "VIDEO" and not said:
             yield Hit(s.master.at(tag), f"no LANGUAGE on {name}", "a BCP 47 tag, und at least")
+        elif s.master and said and not is_tag(said):
+            yield Hit(s.master.at(tag), f'LANGUAGE="{said}"', "a BCP 47 tag, as zh-Hans")
 
 
 def accessible_text(s: Subject) -> Iterator[Hit]:
@@ -102,6 +124,14 @@ RULES = (
         True,
         "Write AUTOSELECT=YES",
         default_chosen,
+        "RFC 8216",
+    ),
+    rule(
+        "4.4.6.1 channels",
+        "CHANNELS is the number of channels in the files",
+        True,
+        "Declare as many as the sample entry has",
+        channels,
         "RFC 8216",
     ),
     rule(

@@ -28,7 +28,7 @@ from encoder.verify.load_dash import load_dash
 from encoder.verify.load_hls import Media, load_hls
 from encoder.verify.pictures import maps_beside
 from encoder.verify.subject import Subject
-from encoder.verify.verdict import Finding, Hit, Rule, RuleOutcome, Verdict
+from encoder.verify.verdict import Finding, Hit, Place, Rule, RuleOutcome, Verdict
 
 RULES: tuple[Rule, ...] = (
     *rules_multivariant.RULES,
@@ -62,7 +62,7 @@ def verify(path: Path, *, schema: Path | None = None) -> Verdict:
     files = Files(root)
     try:
         subject = Subject(files, path.is_dir(), schema=schema)
-        subject.facts = _facts(files) if path.is_dir() else {}
+        subject.facts = _facts(subject) if path.is_dir() else {}
         media = Media()
         for name in manifests:
             if name.endswith(".mpd"):
@@ -174,40 +174,41 @@ def _missing(s: Subject, rule: Rule) -> str:
     return ""
 
 
-def _facts(files: Files) -> Mapping[str, Any]:
+# What reading a document of another shape than it says it has may raise.
+_MISSHAPEN = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def _facts(subject: Subject) -> Mapping[str, Any]:
     """What a folder of ours says of itself: its files, frames, and scores by file."""
     facts: dict[str, Any] = {}
-    published = _json(files, "package.json")
-    if published.get("schema") == "encoder.published/1":
-        facts["files"] = {
-            str(name): size for name, size in dict(published.get("files") or {}).items()
-        }
-        facts["poster"] = published.get("poster")
-    report = _json(files, "report.json")
-    if report.get("schema") == "encoder.ingest/1":
-        facts |= _reported(report)
+    for name, schema, read in (
+        ("package.json", "encoder.published/1", _published),
+        ("report.json", "encoder.ingest/1", _reported),
+    ):
+        try:
+            document = json.loads(subject.files.text(name) or b"{}")
+            if isinstance(document, dict) and document.get("schema") == schema:
+                facts |= read(document)
+        except (*_MISSHAPEN, RecursionError) as error:
+            found = f"{type(error).__name__}: {error}"
+            subject.problem("OURS boxes", Place(name), found, f"a document of {schema}")
     return facts
+
+
+def _published(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The files that were published, with their sizes, and what is known of the poster."""
+    files = {str(name): int(size) for name, size in (document.get("files") or {}).items()}
+    return {"files": files, "poster": document.get("poster")}
 
 
 def _reported(report: Mapping[str, Any]) -> dict[str, Any]:
     """The master's frames, and the measured VMAF of each file."""
-    try:
-        return {
-            "poster": (report.get("package") or {}).get("poster"),
-            "frames": max(int(one["end"]) for one in report["shots"]),
-            "vmaf": {
-                str(one["path"]): float(one["scores"]["vmaf"]["mean"])
-                for one in report["renditions"]
-                if one["scores"] and one["scores"]["vmaf"]
-            },
-        }
-    except (KeyError, TypeError, ValueError):
-        return {}
-
-
-def _json(files: Files, name: str) -> dict[str, Any]:
-    try:
-        data = json.loads(files.text(name) or b"{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
+    return {
+        "poster": (report.get("package") or {}).get("poster"),
+        "frames": max(int(one["end"]) for one in report["shots"]),
+        "vmaf": {
+            str(one["path"]): float(one["scores"]["vmaf"]["mean"])
+            for one in report["renditions"]
+            if one["scores"] and one["scores"]["vmaf"]
+        },
+    }

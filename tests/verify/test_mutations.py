@@ -80,8 +80,17 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "another aspect": ("HLS 1.33", replaced(MASTER, "RESOLUTION=640x360", "RESOLUTION=640x480")),
     "no stereo": ("HLS 2.3", replaced(MASTER, 'CHANNELS="2"', 'CHANNELS="6"', 2)),
     "no AAC": ("HLS 2.3", replaced(MASTER, r"mp4a\.40\.2", "ac-3", 4)),
+    "stereo of another coding than AAC": (
+        "HLS 2.3",
+        both(*(patched(f"audio/{one}-2ch.mp4", "mp4a", -4, b"Opus") for one in ("en", "fr"))),
+    ),
+    "CHANNELS of other sound": (
+        "RFC 8216 4.4.6.1 channels",
+        replaced(MASTER, 'CHANNELS="2"', 'CHANNELS="6"'),
+    ),
     "E-AC-3 alone": ("HLS 2.6", replaced(MASTER, r"mp4a\.40\.2", "mp4a.40.2,ec-3", 4)),
     "no LANGUAGE": ("HLS 4.4", replaced(MASTER, 'LANGUAGE="en",', "")),
+    "LANGUAGE that is no tag": ("HLS 4.4", replaced(MASTER, 'LANGUAGE="en"', 'LANGUAGE="en_US"')),
     "half an SDH": (
         "HLS 4.5",
         replaced(
@@ -291,6 +300,19 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "an extra file": ("OURS nothing else", added("video/notes.txt")),
     "an extra file in ours": ("OURS nothing else", both(reported(), added("video/x.mp4"))),
     "a published file changed": ("OURS files", published(f"{TOP}.mp4", 12)),
+    "a list of files that is cut": (
+        "OURS boxes",
+        added("package.json", b'{"schema": "encoder.published/1", "files": {"video'),
+    ),
+    "a list of files that is none": (
+        "OURS boxes",
+        added("package.json", b'{"schema": "encoder.published/1", "files": [1]}'),
+    ),
+    "a report of another shape": (
+        "OURS boxes",
+        added("report.json", b'{"schema": "encoder.ingest/1", "package": "x", "shots": []}'),
+    ),
+    "a report without end": ("OURS boxes", added("report.json", b"[" * 200_000)),
     "frames of the master missing": ("OURS frames", reported(frames=289)),
     # The MPD
     "broken XML": ("DASH xml", replaced(MPD, "</Period>", "")),
@@ -354,6 +376,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     ),
     "no @par": ("IOP 3.2.4 par", replaced(MPD, ' par="16:9"', "")),
     "no @lang": ("IOP 3.2.4 lang", replaced(MPD, ' lang="en"', "")),
+    "@lang that is no tag": ("IOP 3.2.4 lang", replaced(MPD, ' lang="en"', ' lang="en-US-"')),
     "no @width": ("IOP 3.2.4 size", replaced(MPD, ' width="1280"', "")),
     "wrong @height": ("IOP 3.2.4 size", replaced(MPD, ' height="720"', ' height="480"')),
     "no @frameRate": ("IOP 3.2.4 frameRate", replaced(MPD, ' frameRate="24"', "")),
@@ -390,6 +413,18 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         replaced(f"{TOP}.m3u8", "#EXT-X-MAP", '#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXT-X-MAP'),
     ),
     "avc3 in the MPD": ("IOP 6.2.5.2", replaced(MPD, "avc1.64001f", "avc3.64001f")),
+    "video sets of which none is the main one": (
+        "IOP 3.2.2",
+        both(
+            replaced(MPD, 'role:2011" value="main"', 'role:2011" value="alternate"', 1),
+            replaced(
+                MPD,
+                '(?s)(<Representation id="h264-180p-4".*?</Representation>)',
+                r'</AdaptationSet><AdaptationSet id="9" contentType="video" mimeType="video/mp4" '
+                r'par="16:9"><Role schemeIdUri="urn:mpeg:dash:role:2011" value="alternate" />\g<1>',
+            ),
+        ),
+    ),
     "video sets without roles": (
         "IOP 3.2.2",
         both(

@@ -22,7 +22,7 @@ from encoder.verify.verify import verify
 from encoder.verify.xmltree import BadXml, parse_xml
 from tests.cli.documented import wrong_in
 
-from .damage import replaced, reported
+from .damage import TOP, both, replaced, reported
 
 MASTER, MPD = "master.m3u8", "manifest.mpd"
 
@@ -227,3 +227,24 @@ def test_byte_ranges_go_on_where_the_last_ended() -> None:
     text = b"#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:10@5\na\n#EXTINF:1,\n#EXT-X-BYTERANGE:7\na\n"
     ranges = [(one.range.offset, one.range.size) for one in parse("x", text).segments]
     assert ranges == [(5, 10), (15, 7)]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "rule"),
+    [
+        (MASTER, r"BANDWIDTH=\d+", "HLS 9.13"),
+        (MASTER, r"AVERAGE-BANDWIDTH=\d+", "HLS 9.14"),
+        (f"{TOP}.m3u8", r"TARGETDURATION:\d+", "RFC 8216 4.3.3.1"),
+        (f"{TOP}.m3u8", r"VERSION:\d+", "RFC 8216 7"),
+        (f"{TOP}.m3u8", r"EXTINF:[\d.]+", "RFC 8216 4.1 lines"),
+    ],
+)
+def test_digits_that_are_no_numbers_are_found(copied: Path, name: str, old: str, rule: str) -> None:
+    """What Python calls a digit, and int() refuses."""
+    replaced(name, old, old.partition(r"\d")[0].partition("[")[0] + "\u00b2")(copied)
+    assert rule in {one.rule for one in verify(copied).findings}
+
+
+def test_a_score_that_is_no_number_is_none(copied: Path) -> None:
+    both(reported(), replaced(MASTER, r"SCORE=[\d.]+", "SCORE=\u00b2"))(copied)
+    assert verify(copied).passed()
