@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from encoder.codecs.base import EncodeSettings
 from encoder.codecs.levels import AVC_LEVELS, Level, level_of
 
-# x264's output depends on its number of frame threads, so it is part of the recipe, not of the
-# machine. Four keep a small rung busy enough; the rungs of a ladder run beside each other.
-_THREADS = 4
+# With frame threads, x264 plans for a decoder's buffer by how far other frames have got: what it
+# makes then differs from run to run wherever the buffer matters. Of one thread it is always the
+# same, a little smaller, and costs less; rungs and chunks keep other cores busy.
+_THREADS = 1
 # Pictures that x264 refers to at a preset.
 _REFERENCES = {
     "placebo": 16,

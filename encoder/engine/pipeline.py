@@ -231,7 +231,7 @@ class Pipeline(ScoreSteps):
 
         parts = divide(tuple(asked))
         most = max(expected_memory(title.conform, part, measured=measured) for part in parts)
-        count = workers(self.resources, most, len(plan.chunks))
+        count = workers(self.resources, most, len(plan.chunks), max(map(len, parts)))
 
         def tell(state: ChunkProgress) -> None:
             detail = f"{state.chunks} of {state.of} chunks, {state.bytes * 8 / 1e6:.1f} Mbit"

@@ -6,21 +6,25 @@ import os
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
 
 from encoder.encode.chunks import ChunkRung
 from encoder.ffmpeg.process import Usage
 from encoder.media.conform import Conform
 
-# Bytes a process takes, and a pixel of a picture, measured with x264 medium of four threads and
-# libvmaf of the FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some sixty
-# pictures in several sizes; references wait for it as long.
+# Bytes a process takes, and a pixel of a picture, measured with x264 medium of four threads (of
+# one it holds a little less) and libvmaf of the FFmpeg that comes with the install, from 240p to
+# 1080p. An encoder holds some sixty pictures in several sizes; references wait for it as long.
 _SELF = 200_000_000
 _PROCESS = 60_000_000
 _ENCODER_PER_PIXEL = 220
 _SOURCE_PER_PIXEL = 20
 _REFERENCE_PER_PIXEL = 60
 _MEASURED_PER_PIXEL = 72
-_THREADS_PER_PROCESS = 4
+_CORES_PER_PROCESS = 4
+# An encoder, and beside it the decoders and the measurement of what it makes.
+_CORES_AN_ENCODE = Fraction(5, 3)
 # For each process at a time, unless told otherwise: enough for most of a ladder at 1080p at once.
 _PROCESS_LIMIT = 3 << 29
 
@@ -40,9 +44,10 @@ class Resources:
     def wanted(self) -> int:
         """Processes at a time, if there is memory for them.
 
-        One keeps about four cores busy: its encoders and measurements run beside each other.
+        With a ladder, one keeps about four cores busy: its encoders and measurements run beside
+        each other.
         """
-        return self.jobs or -(-cores() // _THREADS_PER_PROCESS)
+        return self.jobs or -(-cores() // _CORES_PER_PROCESS)
 
     @property
     def memory_limit(self) -> int:
@@ -100,10 +105,11 @@ def batches(
     return tuple(tuple(batch) for batch in found)
 
 
-def workers(resources: Resources, process_memory: int, tasks: int) -> int:
-    """How many processes run at a time."""
+def workers(resources: Resources, process_memory: int, tasks: int, encodes: int) -> int:
+    """How many processes run at a time, each of which makes so many encodes at once."""
     fitting = max(1, (resources.memory_limit - _SELF) // max(1, process_memory))
-    return max(1, min(resources.wanted, fitting, tasks))
+    wanted = resources.jobs or max(resources.wanted, ceil(cores() / (encodes * _CORES_AN_ENCODE)))
+    return max(1, min(wanted, fitting, tasks))
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ def test_x264_capped_crf() -> None:
         "sc_threshold": 0,
         "forced-idr": 1,
         "flags:v": "+cgop+bitexact",
-        "threads:v": 4,
+        "threads:v": 1,
         "crf": 23.5,
         "maxrate:v": 2_000_000,
         "bufsize:v": 1_500_000,

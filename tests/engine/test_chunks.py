@@ -234,7 +234,7 @@ def test_seams_keep_to_the_buffer_model(
     model = (rendition.frame_rate, 300_000, 300_000)
     (only,) = encoded.rungs
     # What each chunk lacks from the buffer that its encoder was told of or saw before it: encoders
-    # overdraw a little by themselves now and then, as their frame threads guess each other's sizes.
+    # overdraw a little by themselves now and then.
     own = 0.0
     for asked, chunk in zip(only.asked, only.chunks, strict=True):
         told = asked.settings.buffer_start
@@ -251,6 +251,17 @@ def test_seams_keep_to_the_buffer_model(
         # Its encoder saw the take before the seam, and how full the buffer was.
         assert [chunk.lead for chunk in only.planned] == [0, 60, 60, 60]
         assert mended == [None] * 3
+
+
+def test_what_the_buffer_limits_comes_out_the_same_each_time(master: Path, tmp_path: Path) -> None:
+    tight = rung(
+        "t", crf_per_shot=(14.0,) * 4, preset="veryfast", max_bitrate=300_000, buffer_bits=300_000
+    )
+    found = [
+        contents(Bench(master, Store(tmp_path / str(jobs)), jobs=jobs).encode(tight))
+        for jobs in (1, 2, 3)
+    ]
+    assert found == [found[0]] * 3
 
 
 def test_two_runs_share_a_title(

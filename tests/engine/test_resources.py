@@ -37,11 +37,18 @@ def test_the_machine_has_cores_and_memory() -> None:
 
 def test_workers_keep_to_what_was_asked_and_what_there_is() -> None:
     plenty = Resources(jobs=3, memory=64 * GIB)
-    assert workers(plenty, GIB, 10) == 3
-    assert workers(plenty, GIB, 2) == 2
-    assert workers(Resources(jobs=8, memory=4 * GIB), GIB, 10) == 3
-    assert workers(Resources(jobs=8, memory=GIB), 2 * GIB, 10) == 1
-    assert workers(Resources(memory=64 * GIB), GIB, 100) == -(-cores() // 4)
+    assert workers(plenty, GIB, 10, 1) == 3
+    assert workers(plenty, GIB, 2, 5) == 2
+    assert workers(Resources(jobs=8, memory=4 * GIB), GIB, 10, 5) == 3
+    assert workers(Resources(jobs=8, memory=GIB), 2 * GIB, 10, 5) == 1
+    assert workers(Resources(memory=64 * GIB), GIB, 100, 5) == -(-cores() // 4)
+
+
+def test_a_lone_encode_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encoder.engine.resources.cores", lambda: 16)
+    free = Resources(memory=64 * GIB)
+    assert [workers(free, GIB, 100, encodes) for encodes in (1, 2, 3, 9)] == [10, 5, 4, 4]
+    assert workers(free, GIB, 3, 1) == 3
 
 
 @pytest.mark.parametrize("measured", [True, False])
