@@ -154,7 +154,7 @@ def gather(
     budget = effort.share * pixels * analysis.frames * work
     # A few trials a shot tell what matters; more shots than the budget has for that wait. What it
     # has beyond goes into more of them, not into longer ones: the prior knows how windows of this
-    # length differ from their shots, and longer ones made worse ladders (scripts/bench/ladder.py).
+    # length differ from their shots.
     middle = sizes[len(sizes) // 2]
     price = cost_of(effort.window, middle, reference, work)
     # A short title's shots are tried whatever their share: what is unlike anything known would

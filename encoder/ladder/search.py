@@ -36,8 +36,7 @@ _MOST_ROUNDS = 12
 _WORTHWHILE = 0.2
 # The first trial of a shot is at the largest resolution and so far into the span of CRFs. The rungs
 # there cost half the bits of a ladder and more, and what is believed of them from smaller pictures
-# can be far off: text that is lost in these, noise that is not in them. Without it the loss against
-# exhaustive search was three times as great (scripts/bench/ladder.py).
+# can be far off: text that is lost in these, noise that is not in them.
 _FIRST_CRF = 1 / 3
 
 Measure = Callable[[Sequence[Encode]], Sequence[Trial]]
