@@ -24,6 +24,7 @@ from encoder.media.ladder import Ladder, Rung, Trial
 from encoder.media.master import Master
 from encoder.media.policy import Policy
 from encoder.media.shots import Analysis
+from encoder.report.text import some
 
 # What a correction is based on is next to exact: what is still off after two is off for good.
 _ROUNDS = 2
@@ -120,9 +121,10 @@ def said(old: Rung, new: Rung | None) -> str:
     there = ""
     if (old.width, old.height) != (new.width, new.height):
         shots, there = len(new.crf_per_shot), f" at {new.width}x{new.height}"
+    of = some(len(new.crf_per_shot), "shot")
     return (
-        f"{old.id} did not deliver what was expected: {shots} of {len(new.crf_per_shot)} shots "
-        f"are encoded again{there}{wanted}"
+        f"{old.id} did not deliver what was expected: {shots} of {of} "
+        f"{'is' if shots == 1 else 'are'} encoded again{there}{wanted}"
     )
 
 

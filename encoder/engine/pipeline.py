@@ -48,6 +48,7 @@ from encoder.media.shots import Analysis
 from encoder.package.manifests import write_manifests
 from encoder.package.package import package
 from encoder.pictures.make import make_pictures
+from encoder.report.text import some
 
 
 class Pipeline(ScoreSteps):
@@ -93,7 +94,7 @@ class Pipeline(ScoreSteps):
                     running.cached = make.made == 0
             reference = load_policy(policy.reference) if policy.reference else None
             ladder = decide_ladder(conform, analysis, policy, reference, trials)
-            running.detail = f"{len(ladder.rungs)} rungs from {len(trials)} trials"
+            running.detail = f"{some(len(ladder.rungs), 'rung')} from {some(len(trials), 'trial')}"
         return ladder
 
     def _may_try(self, missing: Sequence[dict[str, object]]) -> None:
@@ -168,7 +169,9 @@ class Pipeline(ScoreSteps):
             runner = self._runner(plan, title, kept, measuring, running, remaining)
             found = encode_title(plan, runner, tasks)
             running.cached = not tasks
-            running.detail = why or f"{len(rungs)} rungs, {len(plan.chunks)} chunks of each"
+            running.detail = (
+                why or f"{some(len(rungs), 'rung')}, {some(len(plan.chunks), 'chunk')} of each"
+            )
             if tasks and len(tasks) < len(plan.chunks):
                 running.detail += f", {len(plan.chunks) - len(tasks)} of them cached"
         return plan, found
@@ -187,7 +190,7 @@ class Pipeline(ScoreSteps):
         with self.stage("encode") as running:
             joined = [join_rung(plan, kept, rung, self.store) for rung in rungs]
             running.cached = all(was_there for _, was_there in joined)
-            running.detail = f"{len(rungs)} renditions joined"
+            running.detail = f"{some(len(rungs), 'rendition')} joined"
         return tuple(rendition for rendition, _ in joined)
 
     def finish(
@@ -234,7 +237,9 @@ class Pipeline(ScoreSteps):
         count = workers(self.resources, most, len(plan.chunks), max(map(len, parts)))
 
         def tell(state: ChunkProgress) -> None:
-            detail = f"{state.chunks} of {state.of} chunks, {state.bytes * 8 / 1e6:.1f} Mbit"
+            detail = (
+                f"{state.chunks} of {some(state.of, 'chunk')}, {state.bytes * 8 / 1e6:.1f} Mbit"
+            )
             left = remaining.seconds(state.frames / state.total)
             running.report(detail, state.frames, state.total, left)
 
@@ -289,7 +294,7 @@ class Pipeline(ScoreSteps):
                 tuple[tuple[AudioRendition, ...], tuple[str, ...]],
                 work,
             )
-            running.detail = f"{len(found)} tracks"
+            running.detail = some(len(found), "track")
         for text in warnings:
             self.warn(text)
         return tuple(replace(track, path=entry.folder / track.path) for track in found)
@@ -321,7 +326,7 @@ class Pipeline(ScoreSteps):
                 work,
             )
             count = found.thumbnails.count if found.thumbnails else 0
-            running.detail = f"{count} thumbnails" + (", a poster" if found.poster else "")
+            running.detail = some(count, "thumbnail") + (", a poster" if found.poster else "")
         return found.moved(lambda path: entry.folder / path)
 
     # Renditions to Scorecard
@@ -350,7 +355,7 @@ class Pipeline(ScoreSteps):
                 protection=protection,
                 scores=None if scores is None else _means(scores),
             )
-            running.detail = f"{len(made.tracks)} tracks, {made.bytes / 1e6:.1f} MB"
+            running.detail = f"{some(len(made.tracks), 'track')}, {made.bytes / 1e6:.1f} MB"
         return made
 
     def declare_scores(

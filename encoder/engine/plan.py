@@ -26,6 +26,7 @@ from encoder.media.master import Master
 from encoder.media.package import BYTE_RANGES
 from encoder.media.shots import Analysis
 from encoder.package.lead import check_lead
+from encoder.report.text import some
 
 SCHEMA = "encoder.plan/1"
 
@@ -73,7 +74,10 @@ def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
         conform, analysis = pipeline.reference(master, policy)
         starts = planned_starts(analysis, conform, policy)
         check_lead(request.protection, starts, str(request.master))
-        states["analyze"] = ("cached", f"{analysis.frames} frames, {len(analysis.shots)} shots")
+        states["analyze"] = (
+            "cached",
+            f"{some(analysis.frames, 'frame')}, {some(len(analysis.shots), 'shot')}",
+        )
         states["text"] = _text(pipeline, master, conform, analysis, request)
         ladder = pipeline.ladder(master, conform, analysis, policy, request.effort)
         states["ladder"] = ("cached", ", ".join(rung.id for rung in ladder.rungs))
@@ -81,15 +85,15 @@ def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
         corrected = encode_corrected(
             pipeline, master, conform, analysis, ladder, policy, measured, again=request.correct
         )
-        states["encode"] = ("cached", f"{len(corrected.ladder.rungs)} rungs")
-        states["audio"] = ("cached", f"{len(master.audio)} tracks of the master")
+        states["encode"] = ("cached", some(len(corrected.ladder.rungs), "rung"))
+        states["audio"] = ("cached", f"{some(len(master.audio), 'track')} of the master")
         states["pictures"] = ("cached", "thumbnails and poster")
     except WouldRun as first:
         states[first.stage] = ("to do", first.detail)
         if first.stage in ("audio", "pictures"):
             states["encode"] = ("cached", "every rung")
         if first.stage == "pictures":
-            states["audio"] = ("cached", f"{len(master.audio)} tracks of the master")
+            states["audio"] = ("cached", f"{some(len(master.audio), 'track')} of the master")
     return tuple(
         PlannedStage(stage, *_state(states, stage), _command(stage, request)) for stage in _SHOWN
     )
@@ -119,7 +123,7 @@ def _text(
         found = make_text(pipeline, master, conform, duration, request.subtitles)
     except WouldRun:
         streams, files = len(master.text), len(request.subtitles)
-        return "to do", f"{streams} streams of the master, {files} files"
+        return "to do", f"{some(streams, 'stream')} of the master, {some(files, 'file')}"
     return "cached", ", ".join(one.id for one in found) or "there are no subtitles"
 
 

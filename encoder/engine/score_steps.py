@@ -18,6 +18,7 @@ from encoder.media.scores import RenditionScore, Scorecard
 from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
 from encoder.probe.digest import digest_file
+from encoder.report.text import some
 from encoder.score.confirm import Measured, confirm
 from encoder.score.measure import Distorted, measure
 
@@ -72,8 +73,8 @@ class ScoreSteps(Steps):
                 on_progress=running.progress,
             )
             running.detail = (
-                f"{len(scores)} of {len(files)} renditions measured as they were encoded, "
-                f"confirmed by {frames} frames of each"
+                f"{len(scores)} of {some(len(files), 'rendition')} measured as they were encoded, "
+                f"confirmed by {some(frames, 'frame')} of each"
             )
         names = {one.rendition for one in scores}
         rest = [one for one in files if one.id not in names]
@@ -155,5 +156,7 @@ class ScoreSteps(Steps):
                 target = into / f"{one.id}.npz"
                 target.write_bytes((entry.folder / "frames.npz").read_bytes())
                 scores.append(replace(score, rendition=one.id, frames=Path(target.name)))
-            running.detail = f"{len(missing)} of {len(files)} renditions, every {every} frames"
+            running.detail = (
+                f"{len(missing)} of {some(len(files), 'rendition')}, every {some(every, 'frame')}"
+            )
         return Scorecard(tuple(scores))

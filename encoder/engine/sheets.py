@@ -27,6 +27,7 @@ from encoder.errors import MasterError, MeasureError, UsageError
 from encoder.media.frames import FrameRange
 from encoder.media.pairs import ScoreSheet
 from encoder.media.policy import Policy
+from encoder.report.text import some
 from encoder.score.evidence import Evidence, take_evidence
 from encoder.score.metrics import Metric
 from encoder.score.pairs import Request, Result, pooled, score_files
@@ -90,7 +91,9 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
                 pipeline.ffmpeg, reference, distorted, request, folder, running.progress
             )
             shots = _shots(result, reference)
-            running.detail = f"{len(distorted)} files, {len(result.signatures)} frames"
+            running.detail = (
+                f"{some(len(distorted), 'file')}, {some(len(result.signatures), 'frame')}"
+            )
         sheet = _sheet(result, request, reference, digest, shots)
         for pair in sheet.pairs:
             for note in pair.notes:

@@ -39,6 +39,7 @@ from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
 from encoder.probe.probe import probe
 from encoder.probe.refusal import check_path
+from encoder.report.text import some
 
 T = TypeVar("T")
 
@@ -282,7 +283,7 @@ class Steps:
             found, _, running.cached = self.cached(
                 "analyze", self._analysis_inputs(master, conform), Analysis, work
             )
-            running.detail = f"{len(found.shots)} shots, {found.frames} frames"
+            running.detail = f"{some(len(found.shots), 'shot')}, {some(found.frames, 'frame')}"
         # A container does not count pictures that are repeated or left out for a constant rate.
         as_stored = (
             master.video.cadence == "constant" and conform.frame_rate == master.video.frame_rate

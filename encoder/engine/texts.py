@@ -15,6 +15,7 @@ from encoder.media.conform import Conform
 from encoder.media.languages import UNDETERMINED, bcp_47
 from encoder.media.master import Master
 from encoder.media.renditions import TextRendition
+from encoder.report.text import some
 from encoder.text.captions import has_captions, read_captions
 from encoder.text.embedded import read_embedded
 from encoder.text.sidecar import Sidecar, digest, read_sidecar
@@ -92,7 +93,9 @@ def make_text(
 
             cached.append(_take(steps, inputs, work_file, found))
         running.cached = all(cached)
-        running.detail = f"{len(found)} tracks, {sum(one.cues for one in found)} cues"
+        running.detail = (
+            f"{some(len(found), 'track')}, {some(sum(one.cues for one in found), 'cue')}"
+        )
     return tuple(found)
 
 

@@ -113,7 +113,7 @@ def what_is_missing(plan: EncodePlan, kept: ChunkStore, tasks: Sequence[Task]) -
     encodes = sum(len(task.rungs) for task in tasks)
     every = len(plan.chunks) * len(plan.rungs)
     if encodes == every:
-        return f"none of its {len(plan.chunks)} chunks is in the store: {why}"
+        return f"no chunk is in the store: {why}"
     return f"{every - encodes} of {every} encodes of chunks are in the store: {why}"
 
 

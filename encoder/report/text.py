@@ -39,6 +39,11 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", NARROW).replace("-", MINUS)
 
 
+def some(count: int, noun: str) -> str:
+    """How many of something there are, for progress and messages."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(count: int) -> str:
     """Bytes with a decimal prefix."""
     value = float(count)
