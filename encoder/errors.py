@@ -82,6 +82,13 @@ class MasterError(EncoderError):
     exit_code = ExitCode.MASTER
 
 
+class RecordError(EncoderError):
+    """A report or baseline cannot be read, or lacks what is compared."""
+
+    # As with a master: what was given is at fault, and nothing was measured.
+    exit_code = ExitCode.MASTER
+
+
 class EncodeError(EncoderError):
     """An encode did not give the rendition that was asked for."""
 

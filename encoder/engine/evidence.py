@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from encoder.engine.joined import whole_track
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import cannot_write
-from encoder.engine.regression import REPORT, Run, inside, read_arrays, read_json
+from encoder.engine.regression import REPORT, Run, inside, read_arrays, read_report
 from encoder.errors import EncoderError, MeasureError
 from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
@@ -196,9 +195,9 @@ def _rendition(run: Run, rung: str, folder: Path) -> Path | None:
     """The file of a rung; joined in the folder where its segments are files."""
     if run.package is None:
         return None
-    for one in read_json(run.package / REPORT)["renditions"]:
-        if one["id"] == rung:
-            path = inside(run.package, str(one["path"]))
+    for one in read_report(run.package / REPORT).at("renditions").items():
+        if one.at("id").text() == rung:
+            path = inside(run.package, one.at("path").text())
             return None if path is None else _clear(whole_track(path, folder))
     return None
 
@@ -217,8 +216,8 @@ def _clear(path: Path) -> Path:
 def _reference(
     pipeline: Pipeline, run: Run, given: Path | None, notes: list[str]
 ) -> _Against | None:
-    report = read_json((run.package or Path()) / REPORT)
-    path = given or Path(str(report["master"]["path"]))
+    report = read_report((run.package or Path()) / REPORT)
+    path = given or Path(report.at("master").at("path").text())
     if not path.is_file():
         notes.append(
             f"{path.name}: the master is not where the run had it; name it with --reference"
@@ -228,9 +227,9 @@ def _reference(
     if master.digest != run.measure.digest:
         notes.append(f"{path.name}: this is not the master of the run any more")
         return None
-    chain = report["conform"]
-    conform = decide_conform(master, max_frame_rate=Fraction(str(chain["frame_rate"])))
-    if (conform.width, conform.height) != (chain["width"], chain["height"]):
+    chain = report.at("conform")
+    conform = decide_conform(master, max_frame_rate=chain.at("frame_rate").ratio())
+    if (conform.width, conform.height) != (chain.at("width").whole(), chain.at("height").whole()):
         notes.append(f"{path.name}: its reference pictures are others than those of the run")
         return None
     return _Against(master, conform, True)

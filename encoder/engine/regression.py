@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.engine.publish import cannot_write
-from encoder.errors import MeasureError, UsageError
+from encoder.engine.recorded import Recorded, cannot_read, read_recorded
+from encoder.errors import MeasureError, RecordError, UsageError
 from encoder.ladder.strict_yaml import Mapped, Source, choice, compose, items, number, text, whole
-from encoder.media.regression import Gate, RungMeasure, RunMeasure
-from encoder.media.serial import from_plain
+from encoder.media.regression import RATES, Gate, RungMeasure, RunMeasure
 from encoder.report.plain import json_text
 from encoder.report.regression import BASELINE_SCHEMA, baseline_document
 from encoder.score.gates import METRICS, POOLINGS
@@ -25,6 +23,11 @@ REPORT = "report.json"
 _INGEST = "encoder.ingest/"
 _POOLED = ("mean", "harmonic_mean", "p1", "p5", "min")
 _SCORED = ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim")
+_HINTS = {
+    BASELINE_SCHEMA: "Make the baseline again with `encoder baseline save`, or mend that field",
+    _INGEST: "Ingest again with --score full",
+}
+_OTHERWISE = "Give a package, its report.json, or a file of `encoder baseline save`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ def read_runs(path: Path) -> tuple[Run, ...]:
     """The runs of a package, a report.json, a folder of packages, or a baseline file.
 
     Raises:
-        MeasureError: when it is none of these, a report has no scores, or two are of one clip.
+        RecordError: when it is none of these, or lacks something that is compared.
+        MeasureError: when two are of one clip.
     """
     runs = _found(path)
     names = [run.measure.clip for run in runs]
@@ -64,131 +68,136 @@ def _found(path: Path) -> tuple[Run, ...]:
         several = path.is_dir() and not (path / REPORT).is_file()
         found = sorted(path.glob(f"*/{REPORT}")) if several else []
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise cannot_read(path, error) from error
     if several:
         if not found:
-            raise MeasureError(
+            raise RecordError(
                 "There is nothing to compare",
                 where=str(path),
                 why=f"neither it nor a folder in it has a {REPORT}",
                 hint="Give a package that encoder made, a folder of packages, or a baseline file",
             )
-        return tuple(Run(_read_report(one), one.parent) for one in found)
+        return tuple(Run(_run(read_report(one)), one.parent) for one in found)
     file = path / REPORT if path.is_dir() else path
-    data = read_json(file)
-    if data.get("schema") == BASELINE_SCHEMA:
-        try:
-            return tuple(Run(_sound(from_plain(one, RunMeasure)), None) for one in data["clips"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise MeasureError(
-                "The baseline cannot be read",
-                where=str(file),
-                why=str(error),
-                hint="Make it again with `encoder baseline save`",
-            ) from error
-    return (Run(_read_report(file), file.parent),)
+    data = read_report(file)
+    if data.value.get("schema") == BASELINE_SCHEMA:
+        data.only("schema", "clips")
+        return tuple(Run(_kept(clip), None) for clip in data.at("clips").items())
+    return (Run(_run(data), file.parent),)
 
 
-def _sound(run: RunMeasure) -> RunMeasure:
-    _finite(run.encode_seconds)
-    for rung in run.rungs:
-        shots = (v for values in rung.shots.values() for v in values if v is not None)
-        pools = (v for values in rung.scores.values() for v in values.values())
-        for value in (*rung.rates.values(), *pools, *shots):
-            _finite(value)
-    return run
-
-
-def _unreadable(path: Path, error: Exception) -> MeasureError:
-    return MeasureError(
-        "A run cannot be read",
-        where=str(path),
-        why=(error.strerror if isinstance(error, OSError) else None) or str(error),
-        hint="Give a package, its report.json or a baseline",
-    )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a file.
+def read_report(path: Path) -> Recorded:
+    """A package's report or a baseline as its values, of which none was looked at yet.
 
     Raises:
-        MeasureError: when there is none.
+        RecordError: when it cannot be read.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    if not isinstance(data, dict):
-        raise _unreadable(path, ValueError("it is no JSON object"))
-    return data
+    return read_recorded(path, _HINTS, _OTHERWISE)
 
 
-def _no_number(name: str) -> float:
-    # A comparison with NaN is never true: no gate would fail for it.
-    raise ValueError(f"it has {name} where a number should be")
-
-
-def _read_report(path: Path) -> RunMeasure:
-    data = read_json(path)
-    if not str(data.get("schema", "")).startswith(_INGEST):
-        raise MeasureError(
-            "Neither a report nor a baseline",
-            where=str(path),
-            why=f"its schema is {data.get('schema')!r}",
-            hint="Give a package, its report.json, or a file of `encoder baseline save`",
-        )
-    try:
-        return _run(data, path)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MeasureError(
-            "The report lacks what is compared",
-            where=str(path),
-            why=f"{error} is not there",
-            hint="Ingest again with --score full",
-        ) from error
-    except ValueError as error:
-        raise _unreadable(path, error) from error
-
-
-def _run(data: dict[str, Any], path: Path) -> RunMeasure:
-    made = data["made_by"]
-    conditions = {
-        "encoder": str(made["version"]),
-        "ffmpeg": str(made["ffmpeg"]),
-        "policy": str(made["policy_digest"])[:16],
-        **{f"lib {one['name']}": str(one["version"]) for one in made["libraries"]},
-    }
-    rungs = []
-    for one in data["renditions"]:
-        scores = one["scores"]
-        if scores is None:
-            raise KeyError(f"the scores of {one['id']}")
-        known = [name for name in _SCORED if scores.get(name)]
-        conditions["vmaf model"] = str(scores["vmaf"]["model"]) if "vmaf" in known else "-"
-        conditions["scored"] = f"every {scores['every']}, at {scores['resolution']}"
-        rungs.append(
-            RungMeasure(
-                str(one["id"]),
-                {name: _finite(one[name]) for name in ("average_bitrate", "peak_bitrate", "bytes")},
-                {name: {p: round(_finite(scores[name][p]), 4) for p in _POOLED} for name in known},
-                _shots(path.parent, scores["per_frame"], known),
-            )
-        )
+def _kept(clip: Recorded) -> RunMeasure:
+    """A clip of a baseline. Nothing is made up for what it lacks: a gate would pass for it."""
+    clip.only("clip", "digest", "conditions", "shots", "encode_seconds", "rungs")
+    starts = tuple(one.whole() for one in clip.at("shots").items())
+    conditions = {name: one.text() for name, one in clip.at("conditions").entries().items()}
+    rungs = tuple(_kept_rung(one, len(starts)) for one in clip.at("rungs").items())
+    _distinct(clip.at("rungs"), rungs)
     return RunMeasure(
-        Path(str(data["master"]["path"])).name,
-        str(made["master_digest"]),
+        clip.at("clip").text(),
+        clip.at("digest").text(),
         conditions,
-        tuple(int(shot["start"]) for shot in data["shots"]),
-        _finite(data["cost"]["encode_cpu_seconds"]),
-        tuple(rungs),
+        starts,
+        clip.at("encode_seconds").number(),
+        rungs,
     )
 
 
-def _finite(value: Any) -> float:
-    found = float(value)
-    if not math.isfinite(found):
-        raise ValueError(f"it has {found} where a number should be")
-    return found
+def _kept_rung(rung: Recorded, count: int) -> RungMeasure:
+    rung.only("id", "rates", "scores", "shots")
+    rung.at("rates").only(*RATES)
+    shots = {}
+    for metric, values in rung.at("shots").entries().items():
+        means = tuple(None if one.value is None else one.number() for one in values.items())
+        if len(means) != count:
+            raise values.wrong(f"it has {len(means)} values, and the clip {count} shots")
+        shots[metric] = means
+    return RungMeasure(
+        rung.at("id").text(),
+        _rates(rung.at("rates")),
+        {
+            metric: {name: one.number() for name, one in _pooled(values).items()}
+            for metric, values in rung.at("scores").entries().items()
+        },
+        shots,
+    )
+
+
+def _pooled(values: Recorded) -> dict[str, Recorded]:
+    """The poolings of a metric, all of them and no others."""
+    values.only(*_POOLED)
+    return {name: values.at(name) for name in _POOLED}
+
+
+def _rates(fields: Recorded) -> dict[str, float]:
+    return {name: fields.at(name).number(positive=True) for name in RATES}
+
+
+def _distinct(field: Recorded, rungs: Sequence[RungMeasure]) -> None:
+    names = [rung.id for rung in rungs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise field.wrong(f"two are called {', '.join(twice)}")
+
+
+def _run(data: Recorded) -> RunMeasure:
+    """The run that a package's report tells of."""
+    if not str(data.value.get("schema", "")).startswith(_INGEST):
+        raise RecordError(
+            "Neither a report nor a baseline",
+            where=str(data.file),
+            why=f"its schema is {data.value.get('schema')!r}",
+            hint=data.hint,
+        )
+    made = data.at("made_by")
+    conditions = {
+        "encoder": made.at("version").text(),
+        "ffmpeg": made.at("ffmpeg").text(),
+        "policy": made.at("policy_digest").text()[:16],
+        **{
+            f"lib {one.at('name').text()}": one.at("version").text()
+            for one in made.at("libraries").items()
+        },
+    }
+    starts = tuple(shot.at("start").whole() for shot in data.at("shots").items())
+    rungs = []
+    for one in data.at("renditions").items():
+        scores = one.at("scores")
+        if scores.value is None:
+            raise scores.wrong("nothing was scored")
+        found = scores.entries()
+        known = [name for name in _SCORED if name in found and found[name].value is not None]
+        conditions["vmaf model"] = scores.at("vmaf").at("model").text() if "vmaf" in known else "-"
+        every, size = scores.at("every").whole(), scores.at("resolution").text()
+        conditions["scored"] = f"every {every}, at {size}"
+        rungs.append(
+            RungMeasure(
+                one.at("id").text(),
+                _rates(one),
+                {
+                    name: {p: round(scores.at(name).at(p).number(), 4) for p in _POOLED}
+                    for name in known
+                },
+                _shots(scores.at("per_frame"), known, len(starts)),
+            )
+        )
+    _distinct(data.at("renditions"), rungs)
+    return RunMeasure(
+        Path(data.at("master").at("path").text()).name,
+        made.at("master_digest").text(),
+        conditions,
+        starts,
+        data.at("cost").at("encode_cpu_seconds").number(),
+        tuple(rungs),
+    )
 
 
 def inside(package: Path, name: str) -> Path | None:
@@ -197,25 +206,30 @@ def inside(package: Path, name: str) -> Path | None:
     try:
         within = path.resolve().is_relative_to(package.resolve())
         return path if within and path.is_file() else None
-    except OSError:
+    except (OSError, ValueError):  # no name at all, with a NUL in it
         return None
 
 
 def _shots(
-    folder: Path, name: str | None, metrics: Sequence[str]
+    name: Recorded, metrics: Sequence[str], count: int
 ) -> dict[str, tuple[float | None, ...]]:
-    path = None if name is None else inside(folder, name)
+    path = None if name.value is None else inside(name.file.parent, name.text())
     if path is None:
         return {}
     found = read_arrays(path, [f"{metric}_shots" for metric in metrics], dimensions=2)
-    return {
-        metric: tuple(
+    shots = {}
+    for metric in metrics:
+        values = found.get(f"{metric}_shots")
+        if values is None or not values.shape[1]:
+            continue
+        if len(values) != count:
+            why = f"it has {metric} of {len(values)} shots, and the report {count} shots"
+            raise cannot_read(path, ValueError(why))
+        shots[metric] = tuple(
             None if not np.isfinite(mean) else round(float(mean), 4)
-            for mean in found[f"{metric}_shots"][:, 0].tolist()
+            for mean in values[:, 0].tolist()
         )
-        for metric in metrics
-        if f"{metric}_shots" in found and found[f"{metric}_shots"].shape[1]
-    }
+    return shots
 
 
 def read_arrays(
@@ -224,7 +238,7 @@ def read_arrays(
     """Those arrays of numbers that a file of values has, by name; what else it has is not read.
 
     Raises:
-        MeasureError: when it is damaged, or one is no array of numbers of so many dimensions.
+        RecordError: when it is damaged, or one is no array of numbers of so many dimensions.
     """
     try:
         with path.open("rb") as file, np.load(file) as archive:
@@ -236,7 +250,7 @@ def read_arrays(
     # What NumPy, its parser of headers, zipfile and zlib raise of a damaged file has no name in
     # common.
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise cannot_read(path, error) from error
     return found
 
 
@@ -290,6 +304,12 @@ def _gate(source: Source, node: Any, name: str) -> Gate:
     if (gate.worse, gate.worse_percent, gate.least, gate.most) == (None,) * 4:
         raise source.wrong(
             node, "a gate that allows everything", "Give worse, worse_percent, least or most"
+        )
+    if gate.metric.startswith("bd_rate_") and (gate.worse, gate.worse_percent) != (None, None):
+        raise source.wrong(
+            node,
+            "a BD-rate that is to be worse than the baseline's, of which it is the change already",
+            "Give most",
         )
     if gate.shot is not None and gate.pooling != "shot":
         raise source.wrong(node, "a gate with a shot but of another pooling", "Give pooling: shot")

@@ -215,7 +215,7 @@ def gate_name(gate: Gate) -> str:
 
 
 def _missing(gate: Gate, rung: str, why: str) -> Check:
-    return Check(gate_name(gate), rung, None, None, None, _allowed(gate, 1), False, why)
+    return Check(gate_name(gate), rung, None, None, None, _allowed(gate), False, why)
 
 
 def _higher_is_better(metric: str) -> bool:
@@ -225,7 +225,7 @@ def _higher_is_better(metric: str) -> bool:
 def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Check:
     sign = 1 if _higher_is_better(gate.metric) else -1
     name = gate_name(gate)
-    allowed = _allowed(gate, sign)
+    allowed = _allowed(gate)
     if gate.metric.startswith("bd_rate_") and found is None:
         # Too little in common, or a single rung: the gates of the rungs have to do.
         return Check(name, rung, None, None, None, allowed, True, "no BD-rate: curves too short")
@@ -261,8 +261,8 @@ def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Che
     return Check(name, rung, was, found, change, allowed, not failures, text)
 
 
-def _allowed(gate: Gate, sign: int) -> str:
-    word = "drop" if sign > 0 else "rise"
+def _allowed(gate: Gate) -> str:
+    word = "drop" if _higher_is_better(gate.metric) else "rise"
     parts = []
     if gate.worse is not None:
         parts.append(f"{word} of {gate.worse:g}")

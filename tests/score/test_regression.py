@@ -17,7 +17,7 @@ from lxml import etree
 from encoder.cli.main import run
 from encoder.engine.evidence import frame_finder
 from encoder.engine.regression import measures, read_gates, read_runs, save_baseline
-from encoder.errors import MeasureError, UsageError
+from encoder.errors import MeasureError, RecordError, UsageError
 from encoder.media.regression import Check, Gate, RungMeasure, RunMeasure
 from encoder.report.document import ingest_document
 from encoder.report.plain import json_text
@@ -151,6 +151,29 @@ def test_bounds_rungs_and_clips() -> None:
     assert [(r.clip, r.passed) for r in reports] == [("clip.mov", True), ("other.mov", False)]
 
 
+def test_what_is_allowed_is_a_drop_of_scores_and_a_rise_of_all_else() -> None:
+    gates = (
+        Gate("vmaf", worse=1),
+        Gate("vmaf", "shot", worse=2, shot=7),
+        Gate("average_bitrate", worse_percent=5),
+        Gate("bytes", worse=8, rung="v9"),
+        Gate("encode_time", worse_percent=50, noise=2),
+        Gate("bd_rate_vmaf", most=1),
+    )
+    unmeasured = replace(made().rungs[0], id="v9", rates={}, scores={}, shots={})
+    for other in (made(), replace(made(), rungs=(*made().rungs, unmeasured))):
+        report = compare_runs(other, other, gates)
+        words = {check.gate: check.allowed for check in report.checks if check.gate != "rungs"}
+        assert words == {
+            "vmaf.mean": "drop of 1",
+            "vmaf.shot 7": "drop of 2",
+            "average_bitrate": "rise of 5%",
+            "bytes": "rise of 8",
+            "encode_time": "rise of 50% and noise of 2",
+            "bd_rate_vmaf": "at most 1",
+        }
+
+
 def test_other_conditions_are_told_apart() -> None:
     report = compare_runs(made(), replace(made(), conditions={"ffmpeg": "10"}), DEFAULT_GATES)
     assert report.passed
@@ -194,6 +217,7 @@ def test_gates_in_yaml(tmp_path: Path) -> None:
         ("gates:\n  - {metric: vmaf, wors: 1}\n", "worse"),
         ("gates: []\n", "empty"),
         ("gates:\n  - {metric: vmaf, shot: 2, worse: 1}\n", "pooling: shot"),
+        ("gates:\n  - {metric: bd_rate_vmaf, worse: 1}\n", "Give most"),
     ):
         path.write_text(wrong)
         with pytest.raises(UsageError, match=said):
@@ -253,7 +277,7 @@ def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "base.json").read_bytes() == before
     assert run(["baseline", "update", str(bad), *file]) == 0
     assert run(["baseline", "check", str(bad), *file]) == 0
-    assert run(["compare", str(good), str(tmp_path / "nothing")]) == 6
+    assert run(["compare", str(good), str(tmp_path / "nothing")]) == 4
 
 
 def test_a_frame_that_lost_what_nobody_sees_is_not_shown(tmp_path: Path) -> None:
@@ -285,7 +309,7 @@ def test_a_baseline_can_be_read_back(tmp_path: Path) -> None:
         json_text(baseline_document(runs))
     )
     (tmp_path / "b.json").write_text('{"schema": "encoder.baseline/1", "clips": [{}]}')
-    with pytest.raises(MeasureError, match="baseline cannot be read"):
+    with pytest.raises(RecordError, match=r"clips\[0\].shots. it is not there"):
         read_runs(tmp_path / "b.json")
 
 
@@ -296,14 +320,14 @@ def test_what_is_no_number_passes_no_gate(tmp_path: Path, number: str) -> None:
     document["renditions"][0]["scores"]["vmaf"]["p5"] = "HERE"
     content = json.dumps(document).replace('"HERE"', number)
     (bad / "report.json").write_text(content, encoding="utf-8")
-    with pytest.raises(MeasureError, match="where a number should be"):
+    with pytest.raises(RecordError, match="where a number should be"):
         read_runs(bad)
     save_baseline(measures(read_runs(good)), tmp_path / "b.json")
     kept = json.loads((tmp_path / "b.json").read_text("utf-8"))
     kept["clips"][0]["rungs"][0]["scores"]["vmaf"]["p5"] = "HERE"
     content = json.dumps(kept).replace('"HERE"', number)
     (tmp_path / "b.json").write_text(content, encoding="utf-8")
-    with pytest.raises(MeasureError, match="where a number should be"):
+    with pytest.raises(RecordError, match="where a number should be"):
         read_runs(tmp_path / "b.json")
 
 
@@ -316,11 +340,11 @@ def test_damaged_values_are_refused(tmp_path: Path, place: float) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
     data = bytearray(path.read_bytes())
     path.write_bytes(data[: int(len(data) * place)])
-    with pytest.raises(MeasureError, match="run cannot be read"):
+    with pytest.raises(RecordError, match="run cannot be read"):
         read_runs(good)
     with zipfile.ZipFile(path, "w") as archive_file:
         archive_file.writestr("vmaf_shots.npy", b"\x93NUMPY" + bytes(data[10:200]))
-    with pytest.raises(MeasureError, match="run cannot be read"):
+    with pytest.raises(RecordError, match="run cannot be read"):
         read_runs(good)
 
 
