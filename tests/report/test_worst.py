@@ -117,7 +117,15 @@ def ffmpeg() -> Ffmpeg:
     return locate()
 
 
-def _encode(ffmpeg: Ffmpeg, folder: Path, name: str, *, broken: bool, frames: int) -> Path:
+def _encode(
+    ffmpeg: Ffmpeg,
+    folder: Path,
+    name: str,
+    *,
+    broken: bool,
+    frames: int,
+    box: tuple[int, int, int, int] = BOX,
+) -> Path:
     """Grey pictures, each as bright as its number says, beside fixed detail and colour."""
     seconds = frames / 25
     source = graph.input(f"color=black:s={WIDTH}x{HEIGHT}:r=25:d={seconds}", f="lavfi")
@@ -125,7 +133,7 @@ def _encode(ffmpeg: Ffmpeg, folder: Path, name: str, *, broken: bool, frames: in
         "geq", lum="if(lt(X,400),40+3*N,60+120*mod(floor(X/16)+floor(Y/16),2))", cb="100", cr="150"
     )
     if broken:
-        left, top, width, height = BOX
+        left, top, width, height = box
         when = "+".join(f"eq(n,{n})" for n in BAD)
         picture = picture.filter(
             "drawbox", left, top, width, height, color="white", t="fill", enable=when
@@ -262,6 +270,30 @@ def test_the_detail_is_cut_out_where_it_is_wrong(worst: tuple[WorstFrame, ...]) 
         assert detail.shape == (DETAIL[1], DETAIL[0], 3)
         cut = whole[y : y + DETAIL[1], x : x + DETAIL[0]]
         assert np.abs(cut.astype(int) - detail).mean() < 3
+
+
+def test_the_detail_of_one_rendition_is_shown_of_all(
+    ffmpeg: Ffmpeg, files: dict[str, Path], tmp_path: Path
+) -> None:
+    elsewhere = (40, 30, 40, 40)
+    other = _encode(ffmpeg, tmp_path, "o.mp4", broken=True, frames=FRAMES, box=elsewhere)
+
+    def corners(detail_of: str | None) -> dict[str, tuple[int, int] | None]:
+        taken = take(
+            ffmpeg,
+            _at(master(FRAMES), files["master"]),
+            CONFORM,
+            {"top": files["top"], "other": other},
+            {"top": [BAD[0]], "other": [BAD[0]]},
+            tmp_path,
+            detail_of=detail_of,
+        )
+        return {name: one.at for (name, _), one in taken.items()}
+
+    own = corners(None)
+    assert own["top"] != own["other"]
+    for name in own:
+        assert corners(name) == dict.fromkeys(own, own[name])
 
 
 def test_a_frame_that_is_sought_is_the_same(ffmpeg: Ffmpeg, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +30,7 @@ from encoder.report.regression import (
     plain_text,
     regression_document,
 )
-from encoder.report.regression_page import render_regression
+from encoder.report.regression_page import FramePictures, Part, render_regression
 from encoder.score.gates import DEFAULT_GATES, compare_clips, compare_runs
 from tests.cli.documented import strict
 from tests.report import factory
@@ -121,6 +123,29 @@ def test_a_failed_mean_names_the_shot_of_its_worst_frame() -> None:
     gates = (Gate("vmaf", worse=1.0),)
     report = compare_runs(made(), made(vmaf=-3), gates, lambda clip, metric, rung, shot: 23)
     assert {(c.shot, c.frame) for c in report.checks} == {(0, 23)}
+
+
+def test_a_frame_is_looked_for_only_where_something_was_measured_and_fails() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def find(clip: str, metric: str, name: str, shot: int | None) -> int | None:
+        asked.append((metric, name))
+        return 23
+
+    lost = made(vmaf=-3).rungs[1]
+    unmeasured = replace(made().rungs[2], scores={})
+    candidate = replace(made(), rungs=(made().rungs[0], lost, unmeasured))
+    report = compare_runs(made(), candidate, (Gate("vmaf", worse=1.0),), find)
+    assert [(c.rung, c.passed, c.frame) for c in report.checks] == [
+        ("v0", True, None),
+        ("v1", False, 23),
+        ("v2", False, None),
+    ]
+    (passing,) = compare_runs(
+        made(), made(), (Gate("vmaf", "shot", worse=1.0, rung="v0"),), find
+    ).checks
+    assert (passing.passed, passing.frame) == (True, None)
+    assert asked == [("vmaf", "v1")]
 
 
 def test_bd_rates_are_those_of_bjontegaard() -> None:
@@ -299,6 +324,35 @@ def test_the_page_begins_with_all_rungs() -> None:
     assert "<th>vmaf.mean</th>" in page
     assert page.count('<small class="bad">+20.0% ') == 3 * 3
     assert '<b class="bad">FAIL</b>' in page
+
+
+def test_of_two_gates_of_a_kind_the_page_begins_with_the_one_that_fails() -> None:
+    for gates in (
+        (Gate("vmaf", worse=1, rung="v0"), Gate("vmaf", least=50, rung="v0")),
+        (Gate("vmaf", least=50, rung="v0"), Gate("vmaf", worse=1, rung="v0")),
+    ):
+        report = compare_runs(made(), made(vmaf=-3), gates)
+        page = render_regression([report], [], [], ("before", "after"))
+        assert page.count("<th>vmaf.mean</th>") == 1
+        assert page.count('<small class="bad">\N{MINUS SIGN}3.00 ') == 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "flip"),
+    [
+        (("reference", "baseline", "candidate", "baseline's error", "candidate's error"), "1 2"),
+        (("reference", "candidate", "candidate's error"), "0 1"),
+        (("baseline", "candidate", "difference"), "0 1"),
+    ],
+)
+def test_a_click_goes_from_the_baseline_to_the_candidate_or_else_from_the_reference(
+    kinds: tuple[str, ...], flip: str
+) -> None:
+    report = compare_runs(made(), made(vmaf=-3), (Gate("vmaf", worse=1, rung="v0"),))
+    part = Part("whole", tuple((kind, b"") for kind in kinds), 32, 18)
+    shown = FramePictures("clip.mov", "v0", 5, 0, Fraction(5, 24), (part,))
+    page = render_regression([report], [shown], [], ("before", "after"))
+    assert re.findall('data-flip="([^"]*)"', page) == [flip]
 
 
 def test_a_baseline_can_be_read_back(tmp_path: Path) -> None:
