@@ -228,7 +228,8 @@ def identifier(path: Path, taken: Container[str]) -> str:
 def _read_object(path: Path, schema: str, what: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    # A few thousand brackets are more than the parser goes down.
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"Cannot read {what}", where=str(path), why=str(error)) from error
     found = data.pop("schema", None) if isinstance(data, dict) else None
     if found != schema:
