@@ -13,12 +13,11 @@ from encoder.encode.chunks import ChunkRung
 from encoder.ffmpeg.process import Usage
 from encoder.media.conform import Conform
 
-# Bytes a process takes, and a pixel of a picture, measured with x264 medium of four threads (of
-# one it holds a little less) and libvmaf of the FFmpeg that comes with the install, from 240p to
-# 1080p. An encoder holds some sixty pictures in several sizes; references wait for it as long.
+# Bytes a process takes, and a pixel of a picture, measured with x264 medium and libvmaf of the
+# FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some sixty pictures in several sizes; references wait for it as long.
 _SELF = 200_000_000
 _PROCESS = 60_000_000
-_ENCODER_PER_PIXEL = 220
+_ENCODER_PER_PIXEL = 190
 _SOURCE_PER_PIXEL = 20
 _REFERENCE_PER_PIXEL = 60
 _MEASURED_PER_PIXEL = 72
