@@ -14,7 +14,8 @@ from encoder.ffmpeg.process import Usage
 from encoder.media.conform import Conform
 
 # Bytes a process takes, and a pixel of a picture, measured with x264 medium and libvmaf of the
-# FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some sixty pictures in several sizes; references wait for it as long.
+# FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some fifty pictures in
+# several sizes; references wait for it as long.
 _SELF = 200_000_000
 _PROCESS = 60_000_000
 _ENCODER_PER_PIXEL = 190
