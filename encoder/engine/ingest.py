@@ -114,17 +114,14 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     renditions = replace(encoded.renditions, text=text)
     with staging(request.output) as folder, pipeline.store.work() as scratch:
         packaging = _Packaging(pipeline, request, renditions, folder)
-        # What is encrypted cannot be looked at: scores and pictures are of a clear package.
-        clear = folder if request.keys is None else scratch / "clear"
-        package = packaging.make(clear)
-        files = _files(package, clear, scratch)
+        files = packaging.make(scratch)
         scorecard = _score(
             pipeline, request, master, conform, analysis, encoded, measured, files, scratch
         )
+        package = packaging.finish(scorecard, scratch)
         if scorecard is not None:
             for said in dominated(package, scorecard):
                 pipeline.warn(said)
-        package = packaging.finish(package, scorecard, scratch)
         document = _report(
             pipeline,
             request,
@@ -163,26 +160,31 @@ class _Packaging:
     renditions: RenditionSet
     folder: Path
 
-    def make(self, into: Path) -> Package:
-        """A package that can be decoded: what is published, or its clear twin."""
-        seconds = self.request.policy.segment_seconds
-        if into == self.folder:
-            return self.pipeline.package(self.renditions, into, seconds, self.request.layout)
-        into.mkdir()
-        return self.pipeline.package(self.renditions, into, seconds)
-
-    def finish(self, package: Package, scores: Scorecard | None, scratch: Path) -> Package:
-        """What is published, with its scores; encrypted, where that is asked for."""
+    def make(self, scratch: Path) -> dict[str, Path]:
+        """Writes the package; a file of each rung, by its id, that can be decoded: the published
+        one, or the twin in ``scratch`` of what is encrypted, which cannot be looked at."""
         seconds, layout = self.request.policy.segment_seconds, self.request.layout
-        if self.request.keys is not None:
-            protection = self.request.keys.protection
-            package = self.pipeline.package(
-                self.renditions, self.folder, seconds, layout, protection, scores
-            )
-        elif scores is not None:
-            package = self.pipeline.declare_scores(
-                self.renditions, scores, self.folder, seconds, layout
-            )
+        protection = self.request.protection
+        if protection is None:
+            package = self.pipeline.package(self.renditions, self.folder, seconds, layout)
+            return _files(package, self.folder, scratch)
+        twins = scratch / "clear"
+        twins.mkdir()
+        self.pipeline.package_tracks(
+            self.renditions, self.folder, seconds, layout, protection, twins
+        )
+        return {one.id: twins / f"{one.id}.mp4" for one in self.renditions.video}
+
+    def finish(self, scores: Scorecard | None, scratch: Path) -> Package:
+        """What is published, its manifests with the scores."""
+        package = self.pipeline.package_manifests(
+            self.renditions,
+            self.folder,
+            self.request.policy.segment_seconds,
+            self.request.layout,
+            self.request.protection,
+            scores,
+        )
         if scores is not None:
             shutil.copytree(scratch / _SCORES, self.folder / _SCORES)
         return package

@@ -45,8 +45,7 @@ from encoder.media.protection import Protection
 from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
-from encoder.package.manifests import write_manifests
-from encoder.package.package import package
+from encoder.package.package import conclude, package, write_tracks
 from encoder.pictures.make import make_pictures
 from encoder.report.text import some
 
@@ -358,26 +357,59 @@ class Pipeline(ScoreSteps):
             running.detail = f"{some(len(made.tracks), 'track')}, {made.bytes / 1e6:.1f} MB"
         return made
 
-    def declare_scores(
+    def package_tracks(
         self,
         renditions: RenditionSet,
-        card: Scorecard,
+        into: Path,
+        segment_seconds: Fraction,
+        layout: Layout,
+        protection: Protection,
+        twins: Path,
+    ) -> None:
+        """All of an encrypted package but its manifests, and the rungs' twins that are not
+        encrypted, for their scores, in one pass: :func:`encoder.package.package.write_tracks`.
+
+        Raises:
+            PackageError: when the renditions do not fit together.
+        """
+        with self.stage("package") as running:
+            write_tracks(
+                self.ffmpeg,
+                renditions,
+                into,
+                segment_seconds=segment_seconds,
+                layout=layout,
+                protection=protection,
+                twins=twins,
+            )
+            running.detail = f"{len(renditions.video)} rungs, clear as well for their scores"
+
+    def package_manifests(
+        self,
+        renditions: RenditionSet,
         folder: Path,
         segment_seconds: Fraction,
         layout: Layout = BYTE_RANGES,
+        protection: Protection | None = None,
+        scores: Scorecard | None = None,
     ) -> Package:
-        """Writes the manifests of a package again, with each variant's mean VMAF as its SCORE.
+        """Writes the manifests of a package, anew if they are there, each variant's mean VMAF as
+        its SCORE; and encrypts what is encrypted whole.
 
         Raises:
             PackageError: when the package is not that of the renditions.
         """
-        return write_manifests(
-            renditions,
-            folder,
-            segment_seconds=segment_seconds,
-            layout=layout,
-            scores=_means(card),
-        )
+        with self.stage("package") as running:
+            made = conclude(
+                renditions,
+                folder,
+                segment_seconds=segment_seconds,
+                layout=layout,
+                scores=None if scores is None else _means(scores),
+                protection=protection,
+            )
+            running.detail = f"{len(made.tracks)} tracks, {made.bytes / 1e6:.1f} MB"
+        return made
 
 
 def _means(card: Scorecard) -> dict[str, float]:

@@ -83,14 +83,58 @@ def package(
         MachineError: when FFmpeg cannot be run, the folder cannot be written to, or what encrypts
             is not installed.
     """
+    check_scores(renditions, scores)
+    write_tracks(
+        ffmpeg,
+        renditions,
+        into,
+        segment_seconds=segment_seconds,
+        layout=layout,
+        protection=protection,
+    )
+    return conclude(
+        renditions,
+        into,
+        segment_seconds=segment_seconds,
+        layout=layout,
+        scores=scores,
+        protection=protection,
+    )
+
+
+def write_tracks(
+    ffmpeg: Ffmpeg,
+    renditions: RenditionSet,
+    into: Path,
+    *,
+    segment_seconds: Fraction = Fraction(6),
+    layout: Layout = BYTE_RANGES,
+    protection: Protection | None = None,
+    twins: Path | None = None,
+) -> None:
+    """Writes all of a package but its manifests: what :func:`conclude` is to be called with next.
+
+    Args:
+        ffmpeg: as for :func:`package`.
+        renditions: as for :func:`package`.
+        into: as for :func:`package`.
+        segment_seconds: as for :func:`package`.
+        layout: as for :func:`package`.
+        protection: as for :func:`package`.
+        twins: an existing folder that gets every rung as a file ``<id>.mp4`` that is not encrypted,
+            with the fragments of the published one: what is encrypted cannot be looked at.
+
+    Raises:
+        PackageError: as :func:`package`.
+        MachineError: as :func:`package`.
+    """
     if protection is not None:
         check_protection(protection)
-    whole = protection is not None and protection.scheme == WHOLE
+    whole = _is_whole(protection)
     sealing = None if whole else protection
     if whole:
         renditions = _heard_in_hls(renditions)
     check_set(renditions, layout)
-    check_scores(renditions, scores)
     rung, rate, shots = renditions.video[0], renditions.frame_rate, renditions.shots
     expected = segment_starts(rung.keyframes, renditions.frames, rate, shots, segment_seconds)
     check_lead(protection, expected, str(rung.path))
@@ -109,6 +153,8 @@ def package(
                 check_aligned(renditions.video, tracks)
                 cut = _fragments(tracks[0], renditions, segment_seconds)
                 parts = cut.frames, cut.segments
+                if twins is not None:
+                    write_track(source, movie, twins / f"{rung.id}.mp4", cut.frames)
                 tiles = _tiles(ffmpeg, source, movie, work) if sealing else []
                 sealed = _seal(source, movie, rung.path, sealing, cut, parts, tiles)
                 _write(source, movie, into, layout, rung.id, parts, sealed=sealed)
@@ -132,18 +178,47 @@ def package(
                 _write(source, movie, into, layout, sound.id, parts, end, sealed)
             for words in renditions.text:
                 write_whole(words, into, layout)
+
+
+def conclude(
+    renditions: RenditionSet,
+    into: Path,
+    *,
+    segment_seconds: Fraction = Fraction(6),
+    layout: Layout = BYTE_RANGES,
+    scores: Mapping[str, float] | None = None,
+    protection: Protection | None = None,
+) -> Package:
+    """Writes the manifests of what :func:`write_tracks` wrote; encrypts what is encrypted whole.
+
+    Args:
+        renditions: as for :func:`package`.
+        into: the folder with the tracks.
+        segment_seconds: as when they were written.
+        layout: as when they were written.
+        scores: as for :func:`package`.
+        protection: as when they were written.
+
+    Raises:
+        PackageError: as :func:`package`.
+        MachineError: as :func:`package`.
+    """
     made = write_manifests(
-        renditions,
+        _heard_in_hls(renditions) if _is_whole(protection) else renditions,
         into,
         segment_seconds=segment_seconds,
         layout=layout,
         scores=scores,
         protection=protection,
     )
-    if protection is None or not whole:
+    if protection is None or not _is_whole(protection):
         return made
     with writing(into):
         return encrypt_whole(made, layout, protection)
+
+
+def _is_whole(protection: Protection | None) -> bool:
+    return protection is not None and protection.scheme == WHOLE
 
 
 def _heard_in_hls(renditions: RenditionSet) -> RenditionSet:

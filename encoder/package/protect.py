@@ -116,23 +116,27 @@ def seal(
             vector = int.from_bytes(secrets.token_bytes(8))
             records: list[bytes] = []
             for run in movie.runs:
-                at = run.data
+                both.seek(run.data)
+                data = both.read(sum(run.sizes))
+                made: list[bytes] = []
+                at = 0
                 for size in run.sizes:
-                    both.seek(at)
-                    sample = both.read(size)
+                    sample = data[at : at + size]
+                    at += size
                     # Clear ones too: later slices may refer to parameter sets in them.
                     ranges = units.ranges(sample) if units else None
                     if tiles:
                         ranges = _of_tiles(tiles, len(records), size)
-                    at += size
                     if len(records) < clear:
                         records.append(b"")
+                        made.append(sample)
                         continue
                     iv = constant or vector.to_bytes(8)
-                    both.seek(at - size)
-                    both.write(encrypt(sample, ranges, iv))
+                    made.append(encrypt(sample, ranges, iv))
                     records.append(sample_record(b"" if cbcs else iv, ranges))
                     vector = (vector + 1) % (1 << 64)
+                both.seek(run.data)
+                both.writelines(made)
     except Damaged as error:
         raise PackageError(
             "A rendition cannot be protected",

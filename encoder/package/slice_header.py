@@ -60,16 +60,15 @@ class _Bits:
     """The bits of a NAL unit behind its first byte, without the bytes that prevent start codes."""
 
     def __init__(self, unit: bytes) -> None:
-        self._raw: list[int] = []
-        data = bytearray()
-        zeros = 0
-        for at, byte in enumerate(unit[1:], 1):
-            if zeros >= 2 and byte == 3:
-                zeros = 0
-                continue
-            zeros = zeros + 1 if byte == 0 else 0
-            data.append(byte)
-            self._raw.append(at)
+        # Where those bytes lie, in the unit.
+        self._left_out: list[int] = []
+        parts: list[bytes] = []
+        start = 1
+        while (at := unit.find(b"\0\0\3", start)) >= 0:
+            parts.append(unit[start : at + 2])
+            start = at + 3
+            self._left_out.append(at + 2)
+        data = b"".join([*parts, unit[start:]])
         self._value = int.from_bytes(data)
         self._count = 8 * len(data)
         self._at = 0
@@ -84,12 +83,11 @@ class _Bits:
         return self.u(1) == 1
 
     def ue(self) -> int:
-        zeros = 0
-        while not self.u(1):
-            zeros += 1
-            if zeros > 32:
-                raise Damaged("a NAL unit has a number of more than 32 bits")
-        return (1 << zeros) - 1 + self.u(zeros)
+        left = self._count - self._at
+        zeros = left - (self._value & (1 << left) - 1).bit_length()
+        if 32 < zeros < left:
+            raise Damaged("a NAL unit has a number of more than 32 bits")
+        return self.u(2 * zeros + 1) - 1
 
     def se(self) -> int:
         value = self.ue()
@@ -98,7 +96,11 @@ class _Bits:
     @property
     def bytes_read(self) -> int:
         """Bytes of the unit, as it lies in the sample, up to the last bit read."""
-        return self._raw[(self._at - 1) // 8] + 1
+        place = (self._at - 1) // 8 + 1
+        for one in self._left_out:
+            if one <= place:
+                place += 1
+        return place + 1
 
 
 def parse_parameters(record: bytes) -> Parameters:

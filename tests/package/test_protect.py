@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -22,6 +23,7 @@ from encoder.media.protection import (
     PLAYREADY,
     SCHEMES,
     SYSTEMS,
+    WHOLE,
     WIDEVINE,
     ContentKey,
     Protection,
@@ -32,10 +34,10 @@ from encoder.media.protection import (
 from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import Run, read_packaged
 from encoder.package.cursor import Damaged, children
-from encoder.package.package import package
+from encoder.package.package import conclude, package, write_tracks
 from encoder.package.protect import seal
 from encoder.package.pssh import playready_object, widevine_data
-from encoder.package.rewrap import rewrap_marked
+from encoder.package.rewrap import rewrap_marked, rewrap_video
 from encoder.package.slice_header import (
     Parameters,
     Picture,
@@ -52,6 +54,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PICTURES = ContentKey(bytes(range(16)), bytes(range(16, 32)), ("sd", "hd"))
 SOUND = ContentKey(bytes(range(32, 48)), bytes(range(48, 64)), ("audio",))
+KEYS = (PICTURES, SOUND)
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
 CENC = "{urn:mpeg:cenc:2013}"
 FILES = Layout("files")
@@ -207,6 +210,54 @@ def test_players_are_told_where_licences_are(
         # dash.js would take it for something else.
         assert one.find(f"{CENC}pssh") is None
     assert not [one for one in verify(into).findings if one.severity == "must"]
+
+
+@pytest.mark.parametrize(
+    ("protection", "layout"),
+    [
+        (Protection("cbcs", KEYS), Layout()),
+        (Protection("cenc", KEYS), Layout("files", "hash")),
+        (
+            Protection(WHOLE, tuple(replace(k, address="https://k.example") for k in KEYS)),
+            FILES,
+        ),
+    ],
+    ids=["cbcs", "cenc", "whole"],
+)
+def test_twins_are_clear_and_made_in_the_same_pass(
+    ffmpeg: Ffmpeg,
+    small: RenditionSet,
+    clear: Package,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    protection: Protection,
+    layout: Layout,
+) -> None:
+    monkeypatch.setattr("encoder.package.protect.secrets.token_bytes", bytes)
+    expected, made, twins = (tmp_path / name for name in ("expected", "made", "twins"))
+    for folder in (expected, made, twins):
+        folder.mkdir()
+    scores = {one.id: 90.0 for one in small.video}
+    package(ffmpeg, small, expected, layout=layout, scores=scores, protection=protection)
+    seen: list[Path] = []
+
+    def counted(program: Ffmpeg, source: Path, target: Path, *rest: Any) -> None:
+        seen.append(source)
+        rewrap_video(program, source, target, *rest)
+
+    monkeypatch.setattr("encoder.package.package.rewrap_video", counted)
+    write_tracks(ffmpeg, small, made, layout=layout, protection=protection, twins=twins)
+    assert seen == [one.path for one in small.video]
+    assert not list(made.rglob("*.m3u8"))
+    assert [one.name for one in twins.iterdir()] == ["h264-90p.mp4"]
+    published = clear.path / "video/h264-90p.mp4"
+    assert (twins / "h264-90p.mp4").read_bytes() == published.read_bytes()
+    conclude(small, made, layout=layout, scores=scores, protection=protection)
+    files = [
+        {one.relative_to(folder): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+        for folder in (expected, made)
+    ]
+    assert files[0] == files[1]
 
 
 def test_it_breaks_no_must(sealed: Package) -> None:
