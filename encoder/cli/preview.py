@@ -61,6 +61,13 @@ def command(
     shown = read_shown(path)
     keys = _keys(shown, protect)
     if master is not None:
+        if not shown.frames:
+            raise UsageError(
+                "There is nothing to compare the master with",
+                where=str(path),
+                why="the package has no report, which says how the master's frames become its own",
+                hint="Leave out --master, or preview what `encoder ingest` made",
+            )
         shown = replace(shown, master=master)
     with pipeline(common) as steps:
         frames = MasterFrames(steps, shown)

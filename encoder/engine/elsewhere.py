@@ -242,7 +242,8 @@ def _rungs(
     for one, video in sorted(pictures, key=best_first):
         stream = video.stream
         # The folder of I-frame playlists lies among those of tracks.
-        named = identifier(one.path, {"iframes", *(rung.id for rung in made)})
+        taken = {"iframes", *(rung.id for rung in made)}
+        named = identifier(one.path, taken, portable=True)
         target = folder / f"{named}.mp4"
         retime_video(
             steps.ffmpeg,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import unicodedata
 from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
@@ -213,10 +215,23 @@ def _listed(folder: Path, published: Published | None) -> list[Distorted]:
         return []
 
 
-def identifier(path: Path, taken: Container[str]) -> str:
-    """A name for a file that can be part of a file name itself, and is not taken."""
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem) or "file"
-    stem = stem.lstrip(".-")[:80] or "file"
+def identifier(path: Path, taken: Container[str], *, portable: bool = False) -> str:
+    """A name for a file that can be part of a file name itself, and is not taken.
+
+    Args:
+        path: the file.
+        taken: names that are.
+        portable: whether it is of ASCII alone, to be part of addresses: systems and programs
+            disagree on how other letters are written there.
+    """
+    stem = path.stem
+    if portable:
+        letters = unicodedata.normalize("NFKD", stem)
+        stem = "".join(c for c in letters if not unicodedata.combining(c))
+        stem = re.sub("[^A-Za-z0-9_.-]+", "_", stem).strip("_")
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem).lstrip(".-")
+    # A file's name has 255 bytes at most, and this is not all of it.
+    stem = stem.encode()[:160].decode("utf-8", "ignore")[:80] or "file"
     number = 2
     name = stem
     while name in taken:

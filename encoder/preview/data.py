@@ -20,6 +20,9 @@ from encoder.report.plain import number
 _POINTS = 2400
 _LARGEST_REPORT = 256 << 20
 _LARGEST_PLAYLIST = 16 << 20
+_FRAME_RATE = re.compile(
+    r"^#EXT-X-STREAM-INF:.*\bFRAME-RATE=(\d{1,3}(?:\.\d{1,6})?)\b", re.ASCII | re.MULTILINE
+)
 # As packages of ours name a key for hls.js: 16 bytes, in base64.
 _CLEARKEY = re.compile(r';base64,([A-Za-z0-9+/]{22}==)",KEYFORMAT="org\.w3\.clearkey"')
 
@@ -58,11 +61,14 @@ def read_shown(target: Path) -> Shown:
             why=f"there is no playlist {playlist} in it",
             hint="Give the folder that `encoder ingest` or `encoder package` has made",
         )
-    encrypted, kids = _keys(folder / playlist)
+    text = _text(folder / playlist)
+    encrypted, kids = _keys(text)
     report = _report(folder)
     if report is None:
         plain = {"title": folder.resolve().name, "hls": playlist, "renditions": [], "shots": []}
-        document = {**plain, "frames": 0, "frame_rate": None}
+        rate = _frame_rate(text)
+        told = None if rate is None else [rate.numerator, rate.denominator]
+        document = {**plain, "frames": 0, "frame_rate": told}
         return Shown(folder, document, None, "", "", 0, encrypted, kids)
     try:
         return replace(_shown(folder, playlist, report), encrypted=encrypted, kids=kids)
@@ -82,15 +88,29 @@ def read_shown(target: Path) -> Shown:
         ) from error
 
 
-def _keys(playlist: Path) -> tuple[bool, tuple[bytes, ...]]:
-    """Whether a package is encrypted, and the keys that its playlist names for ClearKey."""
+def _text(playlist: Path) -> str:
     try:
         with playlist.open("rb") as file:
-            text = file.read(_LARGEST_PLAYLIST).decode("utf-8", "replace")
+            return file.read(_LARGEST_PLAYLIST).decode("utf-8", "replace")
     except OSError as error:
         raise PackageError(
             "The playlist of the package cannot be read", where=str(playlist), why=str(error)
         ) from error
+
+
+def _frame_rate(text: str) -> Fraction | None:
+    """The highest frame rate that a multivariant playlist declares, exactly; None without."""
+    declared = [Fraction(found) for found in _FRAME_RATE.findall(text)]
+    rate = max(declared, default=Fraction(0))
+    whole = round(rate)
+    # Three decimals stand for it: 23.976 is 24000/1001.
+    near = (Fraction(whole), Fraction(whole * 1000, 1001), rate)
+    exact = next(one for one in near if abs(one - rate) < Fraction(1, 1000))
+    return exact or None
+
+
+def _keys(text: str) -> tuple[bool, tuple[bytes, ...]]:
+    """Whether a package is encrypted, and the keys that its playlist names for ClearKey."""
     lines = [line for line in text.splitlines() if line.startswith("#EXT-X-SESSION-KEY:")]
     named = [match[1] for line in lines if (match := _CLEARKEY.search(line))]
     return bool(lines), tuple(base64.b64decode(one) for one in dict.fromkeys(named))

@@ -21,7 +21,8 @@ MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".svg": "image/svg+xml",
 }
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+# No file has so many bytes that they need more digits.
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,16 +120,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             # What is left unread would have the answer thrown away.
-            length = int(self.headers.get("Content-Length") or 0)
-            self.rfile.read(max(0, min(_LARGEST_REQUEST, length)))
+            length = self.headers.get("Content-Length") or "0"
+            if re.fullmatch(r"\d{1,18}", length, re.ASCII):
+                self.rfile.read(min(_LARGEST_REQUEST, int(length)))
             if self._for_us():
                 self._licence()
-        except (ValueError, BrokenPipeError, ConnectionResetError, TimeoutError):
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
             pass
 
     def _licence(self) -> None:
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if urlsplit(self.path).path != "/licence" or not self._site.licence:
+        if self._path() != "/licence" or not self._site.licence:
             self._missing(True)
         elif not secrets.compare_digest(given.encode("latin-1"), self._site.token.encode()):
             self._say(HTTPStatus.FORBIDDEN, "the keys are for the page alone", True)
@@ -148,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, body: bool) -> None:
         if not self._for_us():
             return None
-        path = urlsplit(self.path).path
+        path = self._path()
         if path in ("", "/"):
             return self._file(_STATIC, "index.html", body)
         area, _, rest = path[1:].partition("/")
@@ -163,6 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
         if frame is not None and int(frame[1]) < self._site.shown.frames:
             return self._frame(int(frame[1]), body)
         return self._missing(body)
+
+    def _path(self) -> str:
+        """The path of what is asked for; one that nothing has where it is no address at all."""
+        try:
+            return urlsplit(self.path).path
+        except ValueError:
+            return "/?"
 
     def _for_us(self) -> bool:
         """Whether a request names this machine; one that does not is answered."""
@@ -197,7 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _part(self, file: BinaryIO, size: int, kind: str, body: bool) -> None:
         try:
-            part = asked_range(self.headers.get("Range"), size)
+            # Nothing here has a validator, so that what If-Range names is another version.
+            asked = None if "If-Range" in self.headers else self.headers.get("Range")
+            part = asked_range(asked, size)
         except ValueError:
             self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
             self.send_header("Content-Range", f"bytes */{size}")

@@ -12,6 +12,7 @@ import av
 import pytest
 
 from encoder.cli.main import run as encoder
+from encoder.engine.folders import identifier
 from encoder.errors import ExitCode
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
@@ -306,3 +307,24 @@ def test_sound_alone_is_read(given: Path, codec: str) -> None:
     found = read_coded(given / ("sound.m4a" if codec == "aac" else "sound.webm"))
     assert found.video is None
     assert [one.language for one in found.audio] == ["fra"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("720p.mp4", "720p"),
+        ("a b/100% #\u00fc\u00e9.mov", "100_ue"),
+        ("\u65e5" * 70 + " 720p.mp4", "720p"),
+        ("\u65e5\u672c.mp4", "file"),
+        ("..mp4", "file"),
+        ("iframes.ts", "iframes-2"),
+    ],
+)
+def test_names_of_tracks_are_of_ascii(name: str, expected: str) -> None:
+    assert identifier(Path(name), {"iframes"}, portable=True) == expected
+
+
+def test_names_of_many_bytes_are_names_still() -> None:
+    found = identifier(Path("\u65e5" * 80 + ".mp4"), ())
+    assert set(found) == {"\u65e5"}
+    assert len(found.encode()) <= 160

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_the_page_needs_nothing_from_elsewhere(server: PreviewServer) -> None:
         ("bytes=10200-", 10200, 10239),
         ("bytes=-5", 10235, 10239),
         ("bytes=5-99999", 5, 10239),
+        ("BYTES=5-5", 5, 5),
     ],
 )
 def test_byte_ranges(server: PreviewServer, asked: str, first: int, last: int) -> None:
@@ -102,12 +104,27 @@ def test_whole_files_and_ranges_that_are_none(server: PreviewServer) -> None:
     assert get(server, path, Range="bytes=0-1,4-5")[2] == MEDIA
     assert get(server, path, Range="bytes=9-5")[2] == MEDIA
     assert get(server, path, Range="lines=0-1")[2] == MEDIA
+    assert get(server, path, Range=f"bytes=0-{'9' * 5000}")[2] == MEDIA
+    # What was there in part may have been of another version.
+    assert get(server, path, Range="bytes=0-1", If_Range='"another"')[2] == MEDIA
     status, headers, _ = get(server, path, Range="bytes=10240-")
     assert (status, headers["Content-Range"]) == (416, "bytes */10240")
     status, headers, data = get(server, path, "HEAD")
     assert (status, headers["Content-Length"], data) == (200, "10240", b"")
     assert get(server, path, "POST")[0] == 404
     assert get(server, path, "PUT")[0] == 501
+
+
+@pytest.mark.parametrize("line", ["GET http://[x HTTP/1.1", "POST http://[x]y/ HTTP/1.1"])
+@pytest.mark.parametrize("length", ["", "Content-Length: many\r\n"])
+def test_what_is_no_address_is_answered(
+    server: PreviewServer, capfd: pytest.CaptureFixture[str], line: str, length: str
+) -> None:
+    host = f"Host: 127.0.0.1:{server.server_port}\r\n"
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as wire:
+        wire.sendall(f"{line}\r\n{host}{length}Connection: close\r\n\r\n".encode())
+        assert wire.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,34 @@ def test_what_is_no_package_is_refused(tmp_path: Path, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps({"conform": {"frames": "many"}}))
     with pytest.raises(PackageError, match="damaged"):
         read_shown(folder)
+
+
+@pytest.mark.parametrize(
+    ("declared", "rate"),
+    [
+        (["23.976"], [24000, 1001]),
+        (["29.970"], [30000, 1001]),
+        (["59.94"], [60000, 1001]),
+        (["12.500", "25.000"], [25, 1]),
+        (["35"], [35, 1]),
+        (["0"], None),
+        ([], None),
+        (["many"], None),
+    ],
+)
+def test_frames_are_counted_without_a_report(
+    folder: Path, declared: list[str], rate: list[int] | None
+) -> None:
+    lines = [f'#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="a",FRAME-RATE={one}\na' for one in declared]
+    (folder / "master.m3u8").write_text("\n".join(["#EXTM3U", *lines]))
+    assert read_shown(folder).document["frame_rate"] == rate
+
+
+def test_no_master_is_compared_without_a_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["preview", str(folder), "--master", str(folder), "--no-open"]) == 2
+    assert "has no report" in capsys.readouterr().err
 
 
 def test_names_and_ranges_by_themselves(folder: Path) -> None:
