@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from encoder.text.webvtt import Cue, MalformedError, parse
@@ -64,6 +64,16 @@ def _offset(said: str) -> Fraction:
     return Fraction(int(mpegts[1]), _CLOCK) - at
 
 
+def _media_start(s: Subject) -> Fraction | None:
+    """When the pictures start on the clock that X-TIMESTAMP-MAP leads to, in seconds; None where
+    that is not known, as of MPEG-TS."""
+    for _, stream in s.media_playlists():
+        first = stream.parts[0] if stream.parts else None
+        if stream.kind == "video" and stream.readable and first and first.fragments:
+            return stream.span(first.fragments)[0]
+    return None
+
+
 def _streams(s: Subject) -> Iterator[Stream]:
     """What HLS plays of WebVTT."""
     for _, stream in s.media_playlists():
@@ -99,13 +109,14 @@ def one_map(s: Subject) -> Iterator[Hit]:
 
 
 def in_their_segment(s: Subject) -> Iterator[Hit]:
+    known = _media_start(s)
     for stream in _streams(s):
         read = _segments(s, stream)
         if len(read) < 2:
             continue
         for one in read:
-            # What the media's clock shows first is not known of every format: relative to it.
-            shift = one.offset - read[0].offset
+            # Where the media's clock is not known, that of the first segment is taken to be right.
+            shift = one.offset - (read[0].offset if known is None else known)
             wrong = [
                 cue
                 for cue in one.cues
@@ -113,7 +124,8 @@ def in_their_segment(s: Subject) -> Iterator[Hit]:
                 or cue.end + shift < one.start - _ROUNDING
             ]
             if wrong:
-                found = f"a cue from {_tell(wrong[0].start)} to {_tell(wrong[0].end)}"
+                start, end = wrong[0].start + shift, wrong[0].end + shift
+                found = f"a cue from {_tell(start)} to {_tell(end)}"
                 wanted = f"cues of {_tell(one.start)} to {_tell(one.end)}"
                 yield Hit(Place(one.part.name), found, wanted)
                 break
@@ -149,11 +161,14 @@ def _lost(read: list[_Read], inside: list[set[Cue]]) -> Iterator[tuple[int, Cue]
 
 def same_in_both(s: Subject) -> Iterator[Hit]:
     hls: dict[str, set[Cue]] = {}
+    start = _media_start(s) or Fraction(0)
     for tag, stream in s.renditions("SUBTITLES"):
         if stream is not None and stream.container == "vtt":
             language = tag.attributes.get("LANGUAGE", "und")
             hls.setdefault(language, set()).update(
-                cue for one in _segments(s, stream) for cue in one.cues
+                _shifted(cue, one.offset - start)
+                for one in _segments(s, stream)
+                for cue in one.cues
             )
     dash: dict[str, set[Cue]] = {}
     for one in s.representations:
@@ -169,6 +184,12 @@ def same_in_both(s: Subject) -> Iterator[Hit]:
                 f"{language}: {len(here - there)} cues in HLS alone, {len(there - here)} in DASH"
             )
             yield Hit(Place(s.mpd), found, "the same subtitles in both")
+
+
+def _shifted(cue: Cue, by: Fraction) -> Cue:
+    """A cue as it is shown, to the thousandth of a second, as cues' times are."""
+    start, end = (Fraction(round((time + by) * 1000), 1000) for time in (cue.start, cue.end))
+    return replace(cue, start=start, end=end)
 
 
 def _tell(time: Fraction) -> str:

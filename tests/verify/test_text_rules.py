@@ -11,7 +11,7 @@ import pytest
 from encoder.verify.verify import verify
 
 from . import synthetic
-from .damage import Damage, replaced
+from .damage import Damage, each, replaced
 
 FIRST, SECOND = "text/en/00000.vtt", "text/en/00001.vtt"
 
@@ -20,6 +20,14 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a time that is none": ("WebVTT", replaced(SECOND, r"00:00:08\.000", "8 s")),
     "another clock": ("RFC 8216 3.5 map", replaced(SECOND, "MPEGTS:0", "MPEGTS:900000")),
     "no clock": ("HLS 5.3", replaced(SECOND, "^X-TIMESTAMP-MAP.*\n", "")),
+    "a clock that is ten seconds late": (
+        "RFC 8216 3.5 time",
+        each("text/*/*.vtt", "MPEGTS:0", "MPEGTS:900000", 1),
+    ),
+    "a clock that is a second late": (
+        "OURS subtitles",
+        each("text/*/*.vtt", "MPEGTS:0", "MPEGTS:90000", 1),
+    ),
     "a cue of another time": (
         "RFC 8216 3.5 time",
         replaced(FIRST, r"00:00:01\.000 --> 00:00:02", "00:00:09.000 --> 00:00:10"),
@@ -72,6 +80,13 @@ def test_cues_are_in_each_segment_that_shows_them(spoken: Path) -> None:
     first, second = ((spoken / name).read_text() for name in (FIRST, SECOND))
     assert [part.count("00:00:05.000 --> 00:00:07.000\nen 5") for part in (first, second)] == [1, 1]
     assert ("en 1" in second, "en 8" in first) == (False, False)
+
+
+def test_clocks_that_say_the_same_are_no_damage(spoken: Path, tmp_path: Path) -> None:
+    package = Path(shutil.copytree(spoken, tmp_path / "package"))
+    same = "MPEGTS:900000,LOCAL:00:00:10.000"
+    each("text/*/*.vtt", r"MPEGTS:0,LOCAL:00:00:00\.000", same, 1)(package)
+    assert verify(package).findings == ()
 
 
 def test_manifests_name_them(spoken: Path) -> None:
