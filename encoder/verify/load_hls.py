@@ -107,7 +107,8 @@ def _playlist(subject: Subject, name: str) -> Playlist:
     data = subject.files.text(name)
     playlist = parse(name, data)
     subject.declared.add(name)
-    if data.removeprefix(b"\xef\xbb\xbf")[:7] != b"#EXTM3U":
+    # A byte order mark in front is not allowed either (RFC 8216 4).
+    if data[:7] != b"#EXTM3U":
         place = Place(name, line=1)
         subject.problem("RFC 8216 4.3.1.1", place, repr(data[:16])[1:], "#EXTM3U in line 1")
     for line, found in playlist.problems:

@@ -148,6 +148,26 @@ def aspect(s: Subject) -> Iterator[Hit]:
             yield Hit(at(s, adaptation), "no AdaptationSet@par", wanted)
         elif not re.fullmatch(r"[1-9]\d{0,5}:[1-9]\d{0,5}", text):
             yield Hit(at(s, adaptation), f"@par is {text}", "two numbers, as 16:9")
+        else:
+            yield from _shape(s, adaptation, text, inside)
+
+
+def _shape(s: Subject, adaptation: Node, par: str, inside: list[Representation]) -> Iterator[Hit]:
+    """Pictures of another shape than @par says, by more than sizes in whole, even pixels are."""
+    across, down = map(int, par.split(":"))
+    for one in inside:
+        width, height = whole(one.get("width")), whole(one.get("height"))
+        sar = re.fullmatch(r"([1-9]\d{0,5}):([1-9]\d{0,5})", one.get("sar") or "1:1", re.ASCII)
+        if not width or not height or sar is None:
+            continue
+        shown = width * int(sar[1]), height * int(sar[2])
+        if abs(shown[0] * down - shown[1] * across) > 2 * max(
+            across * int(sar[2]), down * int(sar[1])
+        ):
+            common = gcd(*shown)
+            wanted = f"{shown[0] // common}:{shown[1] // common}, as {one.id} is shown"
+            yield Hit(at(s, adaptation), f"@par is {par}", wanted)
+            return
 
 
 def language(s: Subject) -> Iterator[Hit]:
@@ -243,7 +263,11 @@ RULES = (
         addressing,
     ),
     rule(
-        "IOP 3.2.4 par", "@par on video sets", True, "Add the aspect ratio of the picture", aspect
+        "IOP 3.2.4 par",
+        "@par on video sets, as the pictures are",
+        True,
+        "Add the aspect ratio of the picture",
+        aspect,
     ),
     rule("IOP 3.2.4 lang", "@lang on audio and text sets", True, "Add @lang", language),
     rule("IOP 3.2.4 scan", "Video is progressive", True, "Deinterlace", progressive),

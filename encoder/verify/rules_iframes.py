@@ -46,7 +46,38 @@ def iframe_ranges(s: Subject) -> Iterator[Hit]:
                 yield Hit(part.place, f"{part.size} bytes: the I-frame is cut", wanted)
 
 
+def iframe_times(s: Subject) -> Iterator[Hit]:
+    """An I-frame lasts until the next; what a playlist says is where players look for it."""
+    video = [one for _, one in s.media_playlists() if one.kind == "video" and one.readable]
+    shown = max((one.end for one in video), default=Fraction(0))
+    for _, stream in s.iframe_playlists():
+        if stream.header is None or not all(part.fragments for part in stream.parts):
+            continue
+        ends = [stream.span(part.fragments[:1])[0] for part in stream.parts[1:]]
+        start = stream.span(stream.parts[0].fragments[:1])[0] if stream.parts else Fraction(0)
+        at = start
+        for part, end in zip(stream.parts, ends, strict=False):
+            at += part.duration
+            if abs(at - end) > stream.frame:
+                wanted = f"{tell(end)}, where that I-frame is"
+                yield Hit(part.place, f"the next I-frame at {tell(at)}", wanted)
+                break
+        else:
+            total = sum((part.duration for part in stream.parts), Fraction(0))
+            if shown and abs(total - shown) > stream.frame:
+                found = f"I-frames of {tell(total)} in all"
+                yield Hit(stream.place, found, f"{tell(shown)}, as the pictures last")
+
+
 RULES = (
+    rule(
+        "4.3.3.6",
+        "I-frames last until the next",
+        True,
+        "Declare the time to the next I-frame as EXTINF",
+        iframe_times,
+        "RFC 8216",
+    ),
     rule("6.8", "EXT-X-I-FRAMES-ONLY in I-frame playlists", True, "Add the tag", iframes_only),
     rule(
         "6.2",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from encoder.media.languages import is_tag
 from encoder.verify.rules_multivariant import codecs, coding, rule
 from encoder.verify.subject import Subject
-from encoder.verify.verdict import Hit
+from encoder.verify.verdict import Hit, Place
 
 
 def stereo_aac(s: Subject) -> Iterator[Hit]:
@@ -90,6 +90,38 @@ def default_chosen(s: Subject) -> Iterator[Hit]:
             yield Hit(s.master.at(tag), "DEFAULT=YES,AUTOSELECT=NO", "AUTOSELECT=YES")
 
 
+def groups_told_apart(s: Subject) -> Iterator[Hit]:
+    """RFC 8216 4.3.4.1 and 4.3.4.1.1: what each rendition says, and says alone in its group."""
+    seen: set[tuple[str, str, str]] = set()
+    chosen: set[tuple[str, str]] = set()
+    for tag in s.master.all("EXT-X-MEDIA") if s.master else ():
+        attributes = tag.attributes
+        place = s.master.at(tag) if s.master else Place("")
+        for name in ("TYPE", "GROUP-ID", "NAME"):
+            if not attributes.get(name):
+                yield Hit(place, f"no {name}", f"{name} on every EXT-X-MEDIA")
+        group = attributes.get("TYPE", ""), attributes.get("GROUP-ID", "")
+        known = (*group, attributes.get("NAME", ""))
+        if known in seen and known[2]:
+            yield Hit(place, f"a second {known[2]} in group {group[1]}", "names that differ")
+        seen.add(known)
+        if attributes.get("DEFAULT") == "YES":
+            if group in chosen:
+                yield Hit(place, f"a second DEFAULT=YES in group {group[1]}", "one at most")
+            chosen.add(group)
+        if "FORCED" in attributes and group[0] != "SUBTITLES":
+            yield Hit(place, f"FORCED on TYPE={group[0]}", "FORCED on subtitles alone")
+
+
+def same_languages(s: Subject) -> Iterator[Hit]:
+    hls = {tag.attributes.get("LANGUAGE") or "" for tag, _ in s.renditions("AUDIO")}
+    dash = {one.get("lang") or "" for one in s.representations if one.stream.kind == "audio"}
+    # Where one says nothing, that is found elsewhere.
+    if hls and dash and hls != dash and "" not in hls | dash:
+        wanted = f"{', '.join(sorted(hls))}, as in HLS"
+        yield Hit(Place(s.mpd), f"sound in {', '.join(sorted(dash))}", wanted)
+
+
 def groups(s: Subject) -> Iterator[Hit]:
     for tag, _ in s.variants():
         for kind in ("AUDIO", "SUBTITLES", "VIDEO"):
@@ -133,6 +165,22 @@ RULES = (
         "Declare as many as the sample entry has",
         channels,
         "RFC 8216",
+    ),
+    rule(
+        "4.3.4.1",
+        "Renditions of a group have names that differ, and one default at most",
+        True,
+        "Write TYPE, GROUP-ID and NAME, a name once in a group, and one DEFAULT=YES",
+        groups_told_apart,
+        "RFC 8216",
+    ),
+    rule(
+        "languages",
+        "HLS and DASH have sound in the same languages",
+        False,
+        "Package again",
+        same_languages,
+        "OURS",
     ),
     rule(
         "4.4.6.2",

@@ -91,6 +91,20 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "E-AC-3 alone": ("HLS 2.6", replaced(MASTER, r"mp4a\.40\.2", "mp4a.40.2,ec-3", 4)),
     "no LANGUAGE": ("HLS 4.4", replaced(MASTER, 'LANGUAGE="en",', "")),
     "LANGUAGE that is no tag": ("HLS 4.4", replaced(MASTER, 'LANGUAGE="en"', 'LANGUAGE="en_US"')),
+    "two of a name": (
+        "RFC 8216 4.3.4.1",
+        replaced(MASTER, 'NAME="[^"]*"', 'NAME="Sound"', 2),
+    ),
+    "two defaults": (
+        "RFC 8216 4.3.4.1",
+        replaced(MASTER, "DEFAULT=NO,AUTOSELECT=YES", "DEFAULT=YES,AUTOSELECT=YES"),
+    ),
+    "no NAME": ("RFC 8216 4.3.4.1", replaced(MASTER, 'NAME="[^"]*",', "")),
+    "forced sound": ("RFC 8216 4.3.4.1", replaced(MASTER, "TYPE=AUDIO", "TYPE=AUDIO,FORCED=YES")),
+    "sound of another language in DASH": (
+        "OURS languages",
+        replaced(MPD, 'contentType="audio"(.*) lang="en"', r'contentType="audio"\1 lang="nl"'),
+    ),
     "half an SDH": (
         "HLS 4.5",
         replaced(
@@ -211,6 +225,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "RFC 8216 4.1 lines",
         replaced(f"{TOP}.m3u8", r"BYTERANGE:\d+@", "BYTERANGE:x@"),
     ),
+    "a byte order mark": ("RFC 8216 4.3.1.1", replaced(f"{TOP}.m3u8", "#EXTM3U", "\ufeff#EXTM3U")),
     "no EXTM3U": ("RFC 8216 4.3.1.1", replaced(f"{TOP}.m3u8", "#EXTM3U\n", "")),
     "an old version": ("RFC 8216 7", replaced(f"{TOP}.m3u8", "VERSION:6", "VERSION:3")),
     "SAMPLE-AES-CTR": (
@@ -244,6 +259,14 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "I-frame without moof": ("HLS 6.10", replaced(IFRAMES, r"@716$", "@900")),
     "half an I-frame": ("HLS 6.10", replaced(IFRAMES, r"BYTERANGE:\d+@716", "BYTERANGE:500@716")),
     "I-frames not said to be": ("HLS 6.8", replaced(IFRAMES, "#EXT-X-I-FRAMES-ONLY\n", "")),
+    "an I-frame too few": (
+        "RFC 8216 4.3.3.6",
+        replaced(IFRAMES, r"#EXTINF[^\n]*\n[^\n]*\n[^\n]*\n", ""),
+    ),
+    "an I-frame of another time": (
+        "RFC 8216 4.3.3.6",
+        replaced(IFRAMES, r"#EXTINF:[\d.]+", "#EXTINF:0.5"),
+    ),
     "trick mode of nothing": (
         "IOP 3.2.9",
         replaced(
@@ -375,6 +398,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         replaced(MPD, 'range="0-531"', 'range="0-431"'),
     ),
     "no @par": ("IOP 3.2.4 par", replaced(MPD, ' par="16:9"', "")),
+    "another @par": ("IOP 3.2.4 par", replaced(MPD, ' par="16:9"', ' par="4:3"')),
     "no @lang": ("IOP 3.2.4 lang", replaced(MPD, ' lang="en"', "")),
     "@lang that is no tag": ("IOP 3.2.4 lang", replaced(MPD, ' lang="en"', ' lang="en-US-"')),
     "no @width": ("IOP 3.2.4 size", replaced(MPD, ' width="1280"', "")),
