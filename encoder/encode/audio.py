@@ -41,13 +41,15 @@ def encode_audio(
     policy: AudioPolicy,
     into: Path,
     *,
+    he_aac: str | None = None,
     on_progress: Callable[[int], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> tuple[AudioRendition, ...]:
     """Encodes every audio track of the master into MP4 files ``<id>.mp4`` of a folder.
 
     Each becomes AAC-LC stereo at 48 kHz; one of more channels becomes 5.1 as well if the policy
-    keeps surround, in the codecs that it names; all become Opus as well if it wants that.
+    keeps surround, in the codecs that it names; all become Opus as well if it wants that, and
+    HE-AAC in stereo if it wants that and there is an encoder.
 
     All start at the time of the video's first frame and end with its last one:
     sound before and after is cut off, and what is missing is silence.
@@ -65,6 +67,7 @@ def encode_audio(
         duration: of the video, in seconds.
         policy: what is wanted.
         into: an existing folder.
+        he_aac: the encoder for HE-AAC, of :func:`encoder.encode.audio_graph.he_aac_encoder`.
         on_progress: called with the number of video frames whose time is reached.
         on_warning: called with a sentence for each track that cannot be decoded, which is then
             left out. Without it, such a track is an error.
@@ -80,7 +83,7 @@ def encode_audio(
     """
     warn = on_warning or (lambda _: None)
     streams = [one for one in master.audio if _decodes(ffmpeg, master, conform, one, on_warning)]
-    tracks = _plan(streams, policy, warn)
+    tracks = _plan(streams, policy, he_aac, warn)
     if not tracks:
         return ()
     with tempfile.TemporaryDirectory(prefix=".audio-", dir=into) as name_of_folder:
@@ -149,7 +152,10 @@ def _decodes(
 
 
 def _plan(
-    streams: Sequence[AudioStream], policy: AudioPolicy, warn: Callable[[str], None]
+    streams: Sequence[AudioStream],
+    policy: AudioPolicy,
+    he_aac: str | None,
+    warn: Callable[[str], None],
 ) -> list[Track]:
     """The renditions of the streams; of each layout and codec one is the default."""
     wanted: list[tuple[AudioStream, Mix, str]] = []
@@ -167,6 +173,8 @@ def _plan(
                 "the first two are taken for left and right, the others are left out"
             )
         wanted.append((stream, stereo, "aac"))
+        if he_aac and policy.he_aac and policy.he_aac_bitrate < policy.stereo_bitrate:
+            wanted.append((stream, stereo, "he-aac"))
         for codec in policy.surround_codecs if surrounds else ():
             # A group of one codec needs all that there is to hear, in stereo where it is no more.
             if stream.index in surrounds:
@@ -196,12 +204,18 @@ def _plan(
                 bitrate=_bitrate(codec, one, policy),
                 default=defaults[one.target, codec] is stream,
                 codec=codec,
+                encoder=he_aac if codec == "he-aac" else None,
             )
         )
     return tracks
 
 
-_WORDS = {"ac3": "Dolby Digital", "eac3": "Dolby Digital Plus", "opus": "Opus"}
+_WORDS = {
+    "he-aac": "HE-AAC",
+    "ac3": "Dolby Digital",
+    "eac3": "Dolby Digital Plus",
+    "opus": "Opus",
+}
 # ATSC A/52, table 5.18: AC-3 has these rates, in kb/s, and no others.
 _AC3_RATES = (
     *(32, 40, 48, 56, 64, 80, 96, 112, 128, 160),
@@ -215,6 +229,8 @@ def _bitrate(codec: str, one: Mix, policy: AudioPolicy) -> int:
     stereo = one.target == "stereo"
     if codec == "opus" and policy.opus_bitrate is not None:
         return policy.opus_bitrate
+    if codec == "he-aac":
+        return policy.he_aac_bitrate
     if codec == "aac":
         return policy.stereo_bitrate if stereo else policy.surround_bitrate
     wanted = _AC3_STEREO if stereo else policy.surround_bitrate
@@ -309,6 +325,7 @@ def _check(path: Path, track: Track, duration: Fraction) -> None:
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         found = (stream.channels, stream.sample_rate)
+        profile = stream.codec_context.profile or "no known profile"
         start, end = Fraction(1), Fraction(0)
         for packet in container.demux(stream):
             if packet.pts is not None and packet.duration is not None:
@@ -319,6 +336,13 @@ def _check(path: Path, track: Track, duration: Fraction) -> None:
             "An audio rendition is not as planned",
             where=track.id,
             why=f"it has {found[0]} channels at {found[1]} Hz",
+        )
+    if track.codec == "he-aac" and not profile.startswith("HE-AAC"):
+        raise EncodeError(
+            "An audio rendition is not as planned",
+            where=track.id,
+            why=f"{track.encoder} made {profile} of it, not HE-AAC",
+            hint="Use another FFmpeg, or set `he_aac: false` in the policy's `audio`",
         )
     if start > 0 or end < duration:
         raise EncodeError(

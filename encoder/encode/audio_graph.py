@@ -11,6 +11,7 @@ from pathlib import Path
 from encoder.encode.downmix import Mix
 from encoder.errors import EncodeError
 from encoder.ffmpeg.graph import FORMAT_WHITELIST, Stream, open_input, rate_text
+from encoder.ffmpeg.locate import Capabilities
 from encoder.ffmpeg.process import PROTOCOLS
 from encoder.media.conform import Conform
 from encoder.media.frames import seconds_text
@@ -18,6 +19,11 @@ from encoder.media.master import AudioStream, Master
 
 SAMPLE_RATE = 48_000
 _ENCODERS = {"aac": "aac", "ac3": "ac3", "eac3": "eac3", "opus": "libopus"}
+# Those of HE-AAC that an FFmpeg may have, in the order of preference; the one that comes with the
+# install has none. What makes them leave out the upper octave, for SBR to make it of the lower, is
+# AV_PROFILE_AAC_HE: not all of FFmpeg's versions know it by the same name.
+_HE_AAC_ENCODERS = ("libfdk_aac", "aac_at")
+_HE_AAC_PROFILE = 4
 # Samples that the encoder is behind and does not give when the sound ends: an overlap of the
 # transform's blocks (ATSC A/52, 7.9).
 _HELD_BACK = {"ac3": 256, "eac3": 256}
@@ -38,7 +44,8 @@ _PEAK_RESOLUTION = 0.0005
 @dataclass(frozen=True, slots=True)
 class Track:
     """A rendition to be made: of which stream, mixed how, at how many bits per second,
-    in which codec: ``aac``, ``ac3``, ``eac3`` or ``opus``."""
+    in which codec: ``aac``, ``he-aac``, ``ac3``, ``eac3`` or ``opus``. ``encoder`` is FFmpeg's that
+    is used instead of the usual one of the codec."""
 
     id: str
     name: str
@@ -47,6 +54,7 @@ class Track:
     bitrate: int
     default: bool
     codec: str = "aac"
+    encoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,11 @@ class Measured:
     def highest_peak_db(self) -> float:
         """What the true peak is at most, given how coarsely it was written, in dBTP."""
         return 20 * math.log10(self.peak + _PEAK_RESOLUTION)
+
+
+def he_aac_encoder(found: Capabilities) -> str | None:
+    """The encoder of an FFmpeg that makes HE-AAC; None where it has none."""
+    return next((one for one in _HE_AAC_ENCODERS if one in found.encoders), None)
 
 
 def open_sound(master: Master, conform: Conform) -> Stream:
@@ -192,10 +205,14 @@ def _encoded(stream: Stream, track: Track, gain: float) -> Stream:
         stream = stream.filter("volume", f"{gain:.2f}dB")
     if track.codec in _HELD_BACK:
         stream = stream.filter("apad", pad_len=_HELD_BACK[track.codec])
+    encoder = {"c:a": track.encoder or _ENCODERS[track.codec], "b:a": track.bitrate}
+    if track.codec == "he-aac":
+        encoder["profile:a"] = _HE_AAC_PROFILE
     return stream.output(
         f"file:{track.id}.mp4",
         f="mp4",
         fflags="+bitexact",
         map_metadata=-1,
-        **{"c:a": _ENCODERS[track.codec], "b:a": track.bitrate, "flags:a": "+bitexact"},
+        **encoder,
+        **{"flags:a": "+bitexact"},
     )

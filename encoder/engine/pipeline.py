@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from encoder.encode.audio import encode_audio
+from encoder.encode.audio_graph import he_aac_encoder
 from encoder.encode.chunk import Title
 from encoder.encode.chunk_command import Measuring
 from encoder.encode.chunks import ChunkRung
@@ -31,6 +32,7 @@ from encoder.engine.video import (
     plan_encode,
     what_is_missing,
 )
+from encoder.ffmpeg.locate import capabilities
 from encoder.ladder.decide import decide_ladder
 from encoder.ladder.evidence import EFFORTS, EffortName, gather
 from encoder.ladder.policy import load_policy
@@ -271,12 +273,15 @@ class Pipeline(ScoreSteps):
         if not master.audio:
             return ()
         duration = frame_time(analysis.frames, conform.frame_rate)
+        he_aac = he_aac_encoder(capabilities(self.ffmpeg))
         with self.stage("audio") as running:
 
             def work(folder: Path) -> tuple[tuple[AudioRendition, ...], tuple[str, ...]]:
                 said: list[str] = []
                 tracks = encode_audio(
-                    self.ffmpeg, master, conform, duration, policy, folder, on_warning=said.append
+                    *(self.ffmpeg, master, conform, duration, policy, folder),
+                    he_aac=he_aac,
+                    on_warning=said.append,
                 )
                 own = tuple(replace(t, path=t.path.relative_to(folder)) for t in tracks)
                 return own, tuple(said)
@@ -289,6 +294,7 @@ class Pipeline(ScoreSteps):
                     "offset": conform.audio_offset,
                     "duration": duration,
                     "policy": policy,
+                    "he_aac": he_aac,
                 },
                 tuple[tuple[AudioRendition, ...], tuple[str, ...]],
                 work,

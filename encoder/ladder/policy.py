@@ -197,6 +197,10 @@ def _audio(source: Source, node: yaml.Node, name: str) -> AudioPolicy:
             "surround_codecs", items(choice(("aac", "ac3", "eac3"))), standard.surround_codecs
         ),
         opus_bitrate=fields.take("opus_bitrate", or_none(whole(16_000, 256_000)), None),
+        he_aac=fields.take("he_aac", truth, standard.he_aac),
+        he_aac_bitrate=fields.take(
+            "he_aac_bitrate", whole(24_000, 96_000), standard.he_aac_bitrate
+        ),
     )
     fields.done()
     if len(set(policy.surround_codecs)) != len(policy.surround_codecs):

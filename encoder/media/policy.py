@@ -18,7 +18,9 @@ class AudioPolicy:
     ``surround_codecs``: ``aac``, ``ac3`` (Dolby Digital) or ``eac3`` (Dolby Digital Plus). With an
     ``opus_bitrate`` every track is Opus in stereo as well, for DASH alone. ``loudness`` is the
     integrated loudness in LUFS to normalise to, None to leave levels alone; ``true_peak`` (dBTP)
-    is not exceeded when normalising.
+    is not exceeded when normalising. With ``he_aac``, and where FFmpeg has an encoder for it, every
+    track is HE-AAC in stereo as well, at ``he_aac_bitrate``, for the lowest rung; unless that is no
+    less than ``stereo_bitrate``.
     """
 
     stereo_bitrate: int = 128_000
@@ -28,6 +30,8 @@ class AudioPolicy:
     true_peak: float = -1.5
     surround_codecs: tuple[str, ...] = ("aac",)
     opus_bitrate: int | None = None
+    he_aac: bool = True
+    he_aac_bitrate: int = 48_000
 
 
 @dataclass(frozen=True, slots=True)

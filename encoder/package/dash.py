@@ -12,7 +12,14 @@ from encoder.media.characters import clean
 from encoder.media.package import Track
 from encoder.package.boxes import INITIALISATION, SEGMENT_TEMPLATE
 from encoder.package.dense import say_trick_mode, trick_attributes
-from encoder.package.entries import AudioContent, AudioEntry, Entry, VideoEntry, url
+from encoder.package.entries import (
+    AudioContent,
+    AudioEntry,
+    Entry,
+    VideoEntry,
+    spares_bits,
+    url,
+)
 from encoder.package.images import ImageEntry, image_set
 from encoder.package.protect_manifest import namespaces, say_protection
 from encoder.package.segments import buffer_time
@@ -158,6 +165,9 @@ def _trick_set(
 
 def _audio_set(period: ET.Element, number: int, content: AudioContent, entry: AudioEntry) -> None:
     attributes = _set_attributes(number, entry.track) | {"lang": entry.rendition.language}
+    if entry is not content.first and spares_bits(entry.track.codec_string):
+        # The default is 1. dash.js would take the fewest bits, for all rungs.
+        attributes["selectionPriority"] = "0"
     element = ET.SubElement(period, "AdaptationSet", attributes)
     say_protection(element, entry.track)
     ET.SubElement(element, "Label").text = clean(entry.rendition.name)

@@ -115,9 +115,16 @@ def _channels(entry: AudioEntry) -> int:
     return entry.track.channels
 
 
-def _layout(entry: AudioEntry) -> tuple[bool, int]:
-    """AAC first, which plays everywhere, then by channels."""
-    return not entry.track.codec_string.startswith("mp4a"), entry.track.channels
+def _layout(entry: AudioEntry) -> tuple[bool, int, bool]:
+    """AAC first, which plays everywhere, then by channels; what spares bits behind the same."""
+    codec = entry.track.codec_string
+    return not codec.startswith("mp4a"), entry.track.channels, spares_bits(codec)
+
+
+def spares_bits(codec: str) -> bool:
+    """Whether a codec string is that of HE-AAC, with parametric stereo or without: sound for rungs
+    of few bits."""
+    return codec in ("mp4a.40.5", "mp4a.40.29")
 
 
 def in_hls(track: Track) -> bool:

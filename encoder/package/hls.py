@@ -9,7 +9,14 @@ from encoder.media.characters import clean
 from encoder.media.frames import seconds_text
 from encoder.media.package import Segment, Track
 from encoder.package.boxes import INITIALISATION
-from encoder.package.entries import AudioContent, AudioEntry, VideoEntry, characteristics, url
+from encoder.package.entries import (
+    AudioContent,
+    AudioEntry,
+    VideoEntry,
+    characteristics,
+    spares_bits,
+    url,
+)
 from encoder.package.images import ImageEntry, image_stream
 from encoder.package.protect_manifest import key_lines, session_keys
 from encoder.package.segments import average_bitrate, peak_bitrate, target_duration
@@ -94,8 +101,9 @@ def multivariant_playlist(
 ) -> str:
     """The playlist of all variants.
 
-    Every rung is a variant with each audio group; there is one group a codec and channel layout, so
-    that all of a group's tracks decode alike. A content that lacks a group's layout is in it with
+    Every rung is a variant with each audio group, but for HE-AAC beside AAC, which only the lowest
+    one goes with; there is one group a codec and channel layout, so that all of a group's tracks
+    decode alike. A content that lacks a group's layout is in it with
     the one it has, because groups must have the same members.
 
     Args:
@@ -122,8 +130,8 @@ def multivariant_playlist(
     ordered = _ordered(video)
     for name, members in groups or [("", [])]:
         lines.append("")
-        for rung in ordered:
-            sound = [entry for _, entry in members]
+        sound = [entry for _, entry in members]
+        for rung in _together(ordered, sound, heard):
             lines.append(f"#EXT-X-STREAM-INF:{_stream(rung, name, sound, text, scored)}")
             lines.append(url("video", f"{rung.rendition.id}.m3u8"))
     if scrubbed := [one for one in (dense, *ordered) if one is not None and one.iframes]:
@@ -142,17 +150,33 @@ def _groups(
     # Stereo in a codec that has surround is there for its group alone.
     most = {codec: max(n for c, n in kinds if c == codec) for codec, _ in kinds}
     shown = sorted(
-        (not codec.startswith("mp4a"), channels, codec)
+        (not codec.startswith("mp4a"), channels, spares_bits(codec), codec)
         for codec, channels in kinds
         if codec.startswith("mp4a") or channels == most[codec]
     )
     return [
         (
-            f"audio-{channels}ch" + (f"-{codec}" if other else ""),
+            f"audio-{channels}ch" + (f"-{codec}" if other or sparing else ""),
             [(content, content.alike(codec, channels)) for content in audio],
         )
-        for other, channels, codec in shown
+        for other, channels, sparing, codec in shown
     ]
+
+
+def _together(
+    rungs: Sequence[VideoEntry], sound: Sequence[AudioEntry], heard: Sequence[Track]
+) -> list[VideoEntry]:
+    """The rungs that are variants with a group: HE-AAC is for the lowest of each coding, where the
+    others have AAC."""
+    sparing = any(spares_bits(one.track.codec_string) for one in sound)
+    codecs = {one.codec_string for one in heard}
+    if not sparing or not any(c.startswith("mp4a") and not spares_bits(c) for c in codecs):
+        return list(rungs)
+    lowest = {
+        one.packaged.codec_string.partition(".")[0]: one
+        for one in sorted(rungs, key=lambda one: -one.packaged.average_bitrate)
+    }
+    return [one for one in rungs if one in lowest.values()]
 
 
 def _media(group: str, content: AudioContent, entry: AudioEntry) -> str:

@@ -224,7 +224,7 @@ def _esds(box: Box) -> tuple[str, int]:
         raise Damaged(f"{box.path} is not MPEG-4 audio but object type 0x{coding:02x}")
     decoder.take(12)
     config = _descriptor(decoder, 5)
-    object_type, configuration = _audio_specific_config(config, box.path)
+    object_type, configuration = audio_specific_config(config, box.path)
     return f"mp4a.40.{object_type}", configuration
 
 
@@ -241,8 +241,24 @@ def _descriptor(cursor: Cursor, tag: int) -> bytes:
     raise Damaged(f"{cursor.path} has a descriptor without an end to its size")
 
 
-def _audio_specific_config(data: bytes, path: str) -> tuple[int, int]:
-    """Object type and channel configuration (ISO/IEC 14496-3 1.6.2.1)."""
+_SBR, _PS = 5, 29
+_SYNC_SBR, _SYNC_PS = 0x2B7, 0x548
+
+
+def audio_specific_config(data: bytes, path: str) -> tuple[int, int]:
+    """Object type and channel configuration (ISO/IEC 14496-3 1.6.2.1).
+
+    Of HE-AAC the type is that of what makes it: 5 with SBR, 29 with parametric stereo as well, be
+    that said in front (hierarchically) or behind what a plain decoder reads (1.6.6.1). What is said
+    in the samples alone is not known. Parametric stereo is of two channels, though one is coded.
+
+    Args:
+        data: the AudioSpecificConfig.
+        path: of the box it is from, for messages.
+
+    Raises:
+        Damaged: when it is cut short.
+    """
     bits = int.from_bytes(data)
     left = len(data) * 8
 
@@ -253,9 +269,27 @@ def _audio_specific_config(data: bytes, path: str) -> tuple[int, int]:
             raise Damaged(f"{path} has a truncated AudioSpecificConfig")
         return bits >> left & (1 << count) - 1
 
-    object_type = take(5)
-    if object_type == 31:
-        object_type = 32 + take(6)
-    if take(4) == 15:
-        take(24)
-    return object_type, take(4)
+    def object_type() -> int:
+        found = take(5)
+        return 32 + take(6) if found == 31 else found
+
+    def rate() -> None:
+        if take(4) == 15:
+            take(24)
+
+    coding = object_type()
+    rate()
+    channels = take(4)
+    if coding == 2 and channels:
+        # GASpecificConfig (4.4.1): the length of frames, and a delay where there is a core coder.
+        take(1)
+        if take(1):
+            take(14)
+        take(1)
+        if left >= 16 and take(11) == _SYNC_SBR and object_type() == _SBR and take(1):
+            coding = _SBR
+            rate()
+            # Encoders say that there is, of sound that is coded in stereo, where there cannot be.
+            if left >= 12 and take(11) == _SYNC_PS and take(1) and channels == 1:
+                coding = _PS
+    return coding, 2 if coding == _PS and channels == 1 else channels

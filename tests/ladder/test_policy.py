@@ -57,6 +57,8 @@ def test_apple_ladder_is_apples() -> None:
         (GOOD + "audio: {surround_codecs: [aac, aac]}\n", "p.yaml:4:8", "twice"),
         (GOOD + "audio: {surround_codecs: [aac, eac3]}\n", "p.yaml:4:8", "needs `ac3`"),
         (GOOD + "audio: {surround_codecs: []}\n", "p.yaml:4:26", "empty list"),
+        (GOOD + "audio: {he_aac: 64_000}\n", "p.yaml:4:17", "true or false"),
+        (GOOD + "audio: {he_aac_bitrate: 8_000}\n", "p.yaml:4:25", "24000"),
         (GOOD + "max_level: 7\n", "p.yaml", "no level `7`"),
         (GOOD + "codec: vp6\n", "p.yaml:4:8", "unknown codec"),
         (GOOD + "preset: &a slow\n", "p.yaml:4:9", "anchors"),

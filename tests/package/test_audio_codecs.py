@@ -15,20 +15,25 @@ from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import run
 from encoder.media.package import Package
 from encoder.media.renditions import RenditionSet
+from encoder.package.cursor import Damaged
 from encoder.package.package import package
+from encoder.package.sample_entry import audio_specific_config
 from encoder.verify.verify import verify
 
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
 # Seconds of an access unit.
-UNITS = {"aac": 1024, "ac3": 1536, "eac3": 1536, "opus": 960}
+UNITS = {"aac": 1024, "he-aac": 2048, "ac3": 1536, "eac3": 1536, "opus": 960}
 KINDS = (("aac", 2), ("aac", 6), ("ac3", 6), ("eac3", 6), ("opus", 2))
+# FFmpeg's ``libfdk_aac`` with ``-profile:a aac_he -b:a 24k`` made it of a beep at two seconds.
+HE_AAC = Path(__file__).parent / "data" / "he-aac.mp4"
 
 
 @pytest.fixture(scope="module")
 def made(
     ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RenditionSet, Package]:
-    """The English track in every codec, the French commentary in AAC and AC-3."""
+    """The English track in every codec, the French commentary in AAC and AC-3; in HE-AAC both
+    are the same beep."""
     folder = tmp_path_factory.mktemp("codecs")
     encoders = {"opus": "libopus"}
     first, _, french = renditions.audio
@@ -42,6 +47,9 @@ def made(
         options = ["-i", f"file:{source.path}", "-c:a", encoders.get(codec, codec), "-b:a", "192k"]
         run(ffmpeg, [*options, "-fflags", "+bitexact", f"file:{path}"])
         audio.append(replace(one, id=path.stem, codec=codec, channels=channels, path=path))
+    for one in (first, french):
+        name = f"{one.language}-2ch-he-aac"
+        audio.append(replace(one, id=name, codec="he-aac", channels=2, path=HE_AAC))
     whole = replace(renditions, audio=tuple(audio))
     return whole, package(ffmpeg, whole, tmp_path_factory.mktemp("packaged"))
 
@@ -61,6 +69,8 @@ def test_codecs_and_channels_are_those_of_the_boxes(made: tuple[RenditionSet, Pa
         "en-2ch-opus": "Opus",
         "fr-2ch-aac": "mp4a.40.2",
         "fr-2ch-ac3": "ac-3",
+        "en-2ch-he-aac": "mp4a.40.5",
+        "fr-2ch-he-aac": "mp4a.40.5",
     }
 
 
@@ -77,11 +87,30 @@ def test_groups_have_one_codec_and_the_same_members(made: tuple[RenditionSet, Pa
         ("English", "6", "en-6ch-ac3"),
         ("Français", "2", "fr-2ch-ac3"),
     ]
-    assert set(groups) == {"audio-2ch", "audio-6ch", "audio-6ch-ac-3", "audio-6ch-ec-3"}
+    assert groups["audio-2ch-mp4a.40.5"] == [
+        ("English", "2", "en-2ch-he-aac"),
+        ("Français", "2", "fr-2ch-he-aac"),
+    ]
+    assert set(groups) == {
+        *("audio-2ch", "audio-2ch-mp4a.40.5"),
+        *("audio-6ch", "audio-6ch-ac-3", "audio-6ch-ec-3"),
+    }
     assert {tuple(name for name, _, _ in group) for group in groups.values()} == {
         ("English", "Français")
     }
     assert "opus" not in text.lower()
+
+
+def test_he_aac_goes_with_the_lowest_rung_alone(made: tuple[RenditionSet, Package]) -> None:
+    text = (made[1].path / "master.m3u8").read_text()
+    variants = re.findall(r'CODECS="([^"]*)".*AUDIO="([^"]*)".*\nvideo/(.*)\.m3u8', text)
+    rungs = sorted((made[1].track(one.id).average_bitrate, one.id) for one in made[0].video)
+    assert len(rungs) > 1
+    sparing = [(codecs, name) for codecs, group, name in variants if group.endswith("40.5")]
+    assert [name for _, name in sparing] == [rungs[0][1]]
+    assert sparing[0][0].endswith(",mp4a.40.5")
+    others = [name for _, group, name in variants if group == "audio-2ch"]
+    assert sorted(others) == sorted(name for _, name in rungs)
 
 
 def test_the_declared_bandwidth_is_that_of_the_dearest_track(
@@ -110,7 +139,16 @@ def test_dash_has_opus_too(made: tuple[RenditionSet, Package]) -> None:
         if "audioSamplingRate" in one.attrib
     }
     assert found["en-2ch-opus"] == "Opus"
-    assert len(found) == 7
+    assert found["en-2ch-he-aac"] == "mp4a.40.5"
+    assert len(found) == 9
+    # Players are to take it only where they want it.
+    least = {
+        one.attrib["id"]
+        for each in root.iter(f"{MPD}AdaptationSet")
+        if each.get("selectionPriority") == "0"
+        for one in each.iter(f"{MPD}Representation")
+    }
+    assert least == {"en-2ch-he-aac", "fr-2ch-he-aac"}
 
 
 def _ends(path: Path) -> list[Fraction]:
@@ -141,3 +179,47 @@ def test_every_track_decodes(made: tuple[RenditionSet, Package]) -> None:
         assert {frame.layout.nb_channels for frame in frames} == {one.channels}
         samples = sum(frame.samples for frame in frames)
         assert abs(Fraction(samples, 48_000) - wanted) < Fraction(1, 10)
+
+
+def _bits(*fields: tuple[int, int]) -> bytes:
+    """Numbers with their counts of bits, filled up to whole bytes."""
+    text = "".join(f"{value:0{count}b}" for value, count in fields)
+    return int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8))
+
+
+# Object type, index of the rate, channels; and GASpecificConfig.
+PLAIN = ((2, 5), (6, 4), (2, 4), (0, 3))
+SBR = ((0x2B7, 11), (5, 5), (1, 1), (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        (_bits(*PLAIN), (2, 2)),
+        # A rate and an object type that are written out.
+        (_bits((2, 5), (15, 4), (48_000, 24), (6, 4), (0, 3)), (2, 6)),
+        (_bits((31, 5), (10, 6), (3, 4), (2, 4)), (42, 2)),
+        # SBR, and parametric stereo, said in front.
+        (_bits((5, 5), (6, 4), (2, 4), (3, 4), (2, 5), (0, 3)), (5, 2)),
+        (_bits((29, 5), (6, 4), (1, 4), (3, 4), (2, 5), (0, 3)), (29, 2)),
+        # Said behind, where plain decoders do not look; of a core coder with a delay, too.
+        (_bits(*PLAIN, *SBR), (5, 2)),
+        (_bits((2, 5), (6, 4), (1, 4), (0, 3), *SBR, (0x548, 11), (1, 1)), (29, 2)),
+        (_bits((2, 5), (6, 4), (2, 4), (0, 1), (1, 1), (9, 14), (0, 1), *SBR), (5, 2)),
+        # It may say that there is none.
+        (_bits(*PLAIN, (0x2B7, 11), (5, 5), (0, 1)), (2, 2)),
+        (_bits(*PLAIN, *SBR, (0x548, 11), (0, 1)), (5, 2)),
+        # As encoders write it.
+        (bytes.fromhex("2b118800"), (5, 2)),
+        (bytes.fromhex("131056e598"), (5, 2)),
+        (bytes.fromhex("131056e59d4880"), (5, 2)),
+    ],
+)
+def test_what_makes_he_aac_is_found_where_it_is_said(config: bytes, found: tuple[int, int]) -> None:
+    assert audio_specific_config(config, "esds") == found
+
+
+def test_a_configuration_that_is_cut_short_is_told() -> None:
+    for length in range(2):
+        with pytest.raises(Damaged, match="truncated"):
+            audio_specific_config(bytes.fromhex("1310")[:length], "esds")
