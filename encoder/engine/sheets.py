@@ -29,6 +29,7 @@ from encoder.media.pairs import ScoreSheet
 from encoder.media.policy import Policy
 from encoder.report.text import some
 from encoder.score.evidence import Evidence, take_evidence
+from encoder.score.judge import UNTOLD
 from encoder.score.metrics import Metric
 from encoder.score.pairs import Request, Result, pooled, score_files
 from encoder.score.sides import Side, conformed, file_side, y4m_side
@@ -98,6 +99,8 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
         for pair in sheet.pairs:
             for note in pair.notes:
                 pipeline.emit(Notice("info", f"{pair.id}: {note}"))
+            if not pair.aligned:
+                pipeline.emit(Notice("warning", f"{pair.id}: {UNTOLD}"))
         evidence: list[Evidence] = []
         if job.worst and job.pictures is not None:
             evidence = take_evidence(

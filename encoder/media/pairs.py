@@ -61,7 +61,8 @@ class PairScore:
 
     ``width``, ``height`` and ``pixel_format`` are what it was compared at. ``reference_start`` and
     ``distorted_start`` are the first frames compared, ``frames`` how many, ``every`` the distance
-    between scored ones. ``notes`` say what was done to compare them. ``sampled`` are means by
+    between scored ones. ``notes`` say what was done to compare them; ``aligned`` is whether the
+    pictures tell that these frames belong together, or cannot. ``sampled`` are means by
     scikit-image's definition over some frames, by name: empty unless asked for.
     """
 
@@ -75,6 +76,7 @@ class PairScore:
     frames: int
     every: int
     notes: tuple[str, ...]
+    aligned: bool
     metrics: tuple[MetricResult, ...]
     sampled: tuple[tuple[str, float], ...] = ()
     sampled_frames: int = 0

@@ -55,6 +55,7 @@ def sheet_document(
                 "frames": pair.frames,
                 "every": pair.every,
                 "notes": list(pair.notes),
+                "alignment": "checked" if pair.aligned else "cannot be told",
                 "metrics": [_metric(one, sheet, pair.id, per_frame) for one in pair.metrics],
                 "sampled_frames": pair.sampled_frames,
                 "sampled": [

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
 
 from encoder.errors import MeasureError
 from encoder.score.alignment import refuse
+from encoder.score.arrived import AROUND, find_arrival, shows_another
 from encoder.score.colours import find_mistake
 from encoder.score.framing import find_framing
 from encoder.score.reading import Jump, Reading, read_alignment
 from encoder.score.sides import Side
-from encoder.score.signatures import Signatures
+from encoder.score.signatures import Signatures, varying
 
 # Correlation of matched pictures: encodes of the worst quality are above the first, other framings
 # of the same scenes below it; other scenes are below the second, where motion does not tell.
@@ -24,11 +25,20 @@ _RELATED = 0.5
 _SAME_MOTION = 0.6
 # Jumps that are regular, at least, and how many frames they are off a line at most.
 _REGULAR, _IRREGULAR = 3, 1.5
+# Frames at an end that must tell that none is missing there, and what cells differ by at most where
+# nothing moves, in 8-bit code values.
+_END, _STILL = 48, 0.05
 # Frames that a video has at least.
 _LEAST = 2
 # What pictures differ by, root mean square in 8-bit code values, for their correlation to say
 # anything: dark and flat ones lose it to compression.
 _OTHER = 5.0
+
+
+UNTOLD = (
+    "whether it is off by a frame or a few cannot be told: the pictures move too little, too "
+    "evenly, or less than the encode's errors"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The frames to compare, and a sentence for each thing that was done about it."""
+    """The frames to compare, and a sentence for each thing that was done about it.
+
+    ``certain`` is whether the pictures tell that these frames belong together, and no others.
+    """
 
     window: Window
     notes: tuple[str, ...]
+    certain: bool
 
 
 def judge(
@@ -91,6 +105,9 @@ def judge(
     verdict = _window(reading, len(ours), len(theirs), automatic, no)
     if verdict.window.frames < _LEAST:
         raise _one_frame(reference, distorted, len(ours), len(theirs))
+    if verdict.window.frames < max(len(ours), len(theirs)):
+        notes = (*verdict.notes, *_ends(ours, theirs, verdict.window, no))
+        verdict = replace(verdict, notes=notes)
     return verdict
 
 
@@ -218,7 +235,8 @@ def _window(reading: Reading, ours: int, theirs: int, automatic: bool, no: _No) 
         notes.append(f"it has {tail} frames after the reference's last: left out")
     if notes and not automatic:
         cause = (
-            f"It is off by {abs(offset)} frame{'s' if abs(offset) != 1 else ''}: its frame "
+            f"It is off by {'about ' * (not reading.certain)}{abs(offset)} "
+            f"frame{'s' * (abs(offset) != 1)}: its frame "
             f"{other} shows the reference's frame {start}. "
             if offset
             else ""
@@ -228,4 +246,49 @@ def _window(reading: Reading, ours: int, theirs: int, automatic: bool, no: _No) 
             f"--align auto compares the {count} frames that both have; better, encode without "
             "dropping frames at the start or end.",
         )
-    return Verdict(window, tuple(notes))
+    return Verdict(window, tuple(notes), reading.certain)
+
+
+def _ends(ours: Signatures, theirs: Signatures, window: Window, no: _No) -> list[str]:
+    """What is not known of the ends, where frames are left out there, and does not matter.
+
+    Frames that are missing where pictures do not tell may be anywhere there: what is left out at
+    the end would then be others.
+
+    Raises:
+        MeasureError: when it is not known where frames are missing, and matters.
+    """
+    offset = window.reference_start - window.distorted_start
+    first, last = window.distorted_start, window.distorted_start + window.frames - 1
+    size = min(window.frames, _END)
+    notes = []
+    for start, edge, word in ((first, first, "first"), (last + 1 - size, last, "last")):
+        low = max(0, start + offset - AROUND - 1)
+        own = ours[low : start + size + offset + AROUND + 1]
+        part, off = theirs[start : start + size], start + offset - low
+        if shows_another(ours, theirs, offset, edge):
+            why = f"and the {word} of the frames in common is not the reference's"
+        elif find_arrival(own, part, off).certain:
+            continue
+        elif _still(own):
+            notes.append(
+                f"of the {word} {size} frames, which do not move, it cannot be told whether some "
+                "are missing"
+            )
+            continue
+        else:
+            why = (
+                f"and in the {word} {size} frames in common nothing tells whether they are missing "
+                "there or elsewhere: the pictures move too little, or less than the encode's errors"
+            )
+        raise no(
+            f"The reference has {len(ours)} frames, the file {len(theirs)}, {why}",
+            "Cut the side that is longer by hand, if you know where; better, encode without "
+            "dropping frames.",
+        )
+    return notes
+
+
+def _still(values: Signatures) -> bool:
+    seen = varying(values)
+    return bool((np.abs(seen - seen[0]).max(initial=0.0)) < _STILL)

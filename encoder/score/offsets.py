@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.score.signatures import CELLS, Signatures, luma
+from encoder.score.signatures import CELLS, Signatures, varying
 
 Floats = NDArray[np.float64]
 
@@ -122,8 +122,8 @@ def _errors(
     places = np.arange(low, end + centre + REACH)
     there = (places >= 0) & (places < len(reference))
     around = np.zeros((len(places), CELLS))
-    around[there] = _features(reference[places[there]])
-    ours = _features(distorted[max(0, start - 1) : end])
+    around[there] = varying(reference[places[there]])
+    ours = varying(distorted[max(0, start - 1) : end])
     # Differences alone count: smaller numbers are rounded less.
     middle = ours.mean(axis=0)
     around -= middle
@@ -154,13 +154,3 @@ def _errors(
     ) / CELLS
     steps[~(there[a] & there[b])] = np.inf
     return np.maximum(steps, 0), np.maximum(pictures, 0)
-
-
-def _features(values: Signatures) -> Floats:
-    """Luma in 8-bit code values, half of its mean taken away.
-
-    The mean counts less: a change of levels alters it alike at every offset.
-    """
-    seen = luma(values).astype(np.float64)
-    result: Floats = seen - seen.mean(axis=1, keepdims=True) / 2
-    return result

@@ -327,6 +327,7 @@ def pooled(
         frames=window.frames,
         every=request.every,
         notes=(*scored.fit.notes, *scored.verdict.notes),
+        aligned=scored.verdict.certain,
         metrics=tuple(results),
         sampled=tuple(sorted(scored.sampled.items())),
         sampled_frames=scored.sampled_frames,

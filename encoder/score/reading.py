@@ -11,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.score.arrived import find_arrival
 from encoder.score.frozen import find_frozen
 from encoder.score.offsets import REACH, likeliest
-from encoder.score.signatures import COLUMNS, ROWS, Signatures, luma
+from encoder.score.signatures import COLUMNS, ROWS, Signatures, luma, varying
 
 Floats = NDArray[np.float32]
 
@@ -23,8 +24,10 @@ _LEAST_NOISE = 0.03
 _BLOCK = 256
 # So many frames at an end are not the middle.
 _END = 1
-# What is left of the squared error of pictures at another offset, if it is theirs.
-_BETTER = 0.99
+# What is left of the squared error of pictures at another offset, if it is theirs; and how far they
+# must agree on that: all that they gain, to the root of the sum of squares. Of one it is 1, of many
+# that agree more.
+_BETTER, _AGREED = 0.99, 0.5
 # How many frames away is far, and for how many is a moment.
 _FAR, _MOMENT = 3, 24
 # What an offset that is out of reach must leave of the distance at none.
@@ -51,14 +54,16 @@ class Jump:
 class Reading:
     """What the signatures tell.
 
-    ``offset`` is that of the first frames, ``usual`` that of most. ``likeness`` is the median
-    correlation of the pictures matched so, None when all are flat, ``rest`` what they differ by but
-    for their means (root mean square, in 8-bit code values), and ``motion`` the correlation of how
-    much both change from frame to frame, None when too few do.
+    ``offset`` is that of the first frames, ``usual`` that of most, and ``certain`` whether the
+    pictures exclude any other: where not, and none is clearly likelier, none is taken.
+    ``likeness`` is the median correlation of the pictures matched so, None when all are flat,
+    ``rest`` what they differ by but for their means (root mean square, in 8-bit code values), and
+    ``motion`` the correlation of how much both change from frame to frame, None when too few do.
     """
 
     offset: int
     usual: int
+    certain: bool
     jumps: tuple[Jump, ...]
     likeness: float | None
     rest: float
@@ -88,6 +93,11 @@ def read_alignment(reference: Signatures, distorted: Signatures) -> Reading:
     there = np.flatnonzero((there >= 0) & (there < len(reference)))
     inside = _settled(offsets[there])
     changes = np.flatnonzero(np.diff(inside)) + 1
+    certain = True
+    if not len(changes):
+        found, certain = _constant(reference, distorted, usual)
+        offsets, inside = offsets + (found - usual), inside + (found - usual)
+        usual = found
     jumps = tuple(Jump(int(there[n]), int(inside[n - 1]), int(inside[n])) for n in changes.tolist())
     frozen = find_frozen(reference, distorted, usual) if not jumps else None
     if frozen is not None:
@@ -96,11 +106,30 @@ def read_alignment(reference: Signatures, distorted: Signatures) -> Reading:
     return Reading(
         int(inside[0]) if len(inside) else usual,
         usual,
+        certain,
         jumps,
         likeness,
         rest,
         _motion(reference, distorted, usual),
     )
+
+
+def _constant(reference: Signatures, distorted: Signatures, usual: int) -> tuple[int, bool]:
+    """The offset of a file without jumps, and whether that is certain.
+
+    What the pictures cannot tell is no reason to call a file off.
+    """
+    found = find_arrival(reference, distorted, usual)
+    if found.certain:
+        return found.offset, True
+    if not usual:
+        # By how many frames may not be told, but that it is off, and to which side.
+        off = min(found.possible) > 0 or max(found.possible) < 0
+        return (found.offset if off else 0), False
+    none = find_arrival(reference, distorted, 0) if abs(usual) <= REACH else found
+    if none.certain:
+        return none.offset, True
+    return (usual if usual in found.possible else 0), False
 
 
 def _confirmed(
@@ -120,19 +149,16 @@ def _confirmed(
         at = at[(at + min(current, new) >= 0) & (at + max(current, new) < len(reference))]
         if new != current and at.size:
             at = at[np.unique(np.linspace(0, at.size - 1, _BLOCK).astype(np.intp))]
-            here = luma(distorted[at])
+            here = varying(distorted[at])
             before, after = (
-                float((_varying(here - luma(reference[at + one])) ** 2).mean())
-                for one in (current, new)
+                ((here - varying(reference[at + one])) ** 2).mean(axis=1) for one in (current, new)
             )
-            new = new if after < _BETTER * before else current
+            gains = before - after
+            agreed = float(gains.sum()) > _AGREED * float(np.sqrt((gains * gains).sum()))
+            if not agreed or float(after.sum()) >= _BETTER * float(before.sum()):
+                new = current
         result[start:end] = new
         current = new
-    return result
-
-
-def _varying(values: Floats) -> Floats:
-    result: Floats = values - values.mean(axis=1, keepdims=True) / 2
     return result
 
 

@@ -36,6 +36,16 @@ def luma(values: Signatures) -> NDArray[np.float32]:
     return values[:, :CELLS].astype(np.float32) / np.float32(STEP)
 
 
+def varying(values: Signatures) -> NDArray[np.float64]:
+    """Luma in 8-bit code values, half of its mean taken away.
+
+    The mean counts less: a change of levels alters it alike at every offset.
+    """
+    seen = luma(values).astype(np.float64)
+    result: NDArray[np.float64] = seen - seen.mean(axis=1, keepdims=True) / 2
+    return result
+
+
 def in_common(
     reference: Signatures, distorted: Signatures, offset: int, most: int
 ) -> tuple[Signatures, Signatures] | None:

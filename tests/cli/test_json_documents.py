@@ -127,6 +127,7 @@ def score_sheet() -> ScoreSheet:
         47,
         1,
         ("it starts with the reference's frame 1",),
+        True,
         metrics,
         (("skimage_ssim", 0.98),),
         8,
