@@ -7,6 +7,7 @@ on purpose is a small package made by FFmpeg alone.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -14,12 +15,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from encoder.engine.keys import read_keys
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
 from encoder.media.package import BYTE_RANGES, Layout
@@ -161,6 +165,71 @@ def files_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def protected_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package that is encrypted with ``cbcs`` and CLEAR_KEYS."""
     return _make_protected(tmp_path_factory.mktemp("protected"), Protection("cbcs", CLEAR_KEYS))
+
+
+@dataclass
+class Licences:
+    """Who hands out CLEAR_KEYS at ``address``, and the identifiers that were asked for there."""
+
+    address: str = ""
+    asked: set[str] = field(default_factory=set)
+
+    def answer(self, body: bytes) -> bytes:
+        """A licence for a request (W3C Encrypted Media Extensions 9.1.3 and 9.1.4)."""
+        keys = {_base64(one.kid): _base64(one.key) for one in CLEAR_KEYS}
+        kids = json.loads(body)["kids"]
+        self.asked.update(kids)
+        found = [{"kty": "oct", "kid": kid, "k": keys[kid]} for kid in kids]
+        return json.dumps({"keys": found, "type": "temporary"}).encode()
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+@pytest.fixture
+def licences() -> Iterator[Licences]:
+    """A licence server, on another origin than the package."""
+    found = Licences()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_OPTIONS(self) -> None:
+            self._answer(b"")
+
+        def do_POST(self) -> None:
+            self._answer(found.answer(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def _answer(self, data: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Access-Control-Allow-Headers", "*")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    found.address = f"http://127.0.0.1:{server.server_port}/keys?for=everybody&1"
+    yield found
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def licensed_package(licences: Licences, tmp_path: Path) -> Path:
+    """A package that is encrypted with CLEAR_KEYS, and says where licences are."""
+    pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
+    keys = [
+        {"kid": one.kid.hex(), "key": one.key.hex(), "for": list(one.classes)} for one in CLEAR_KEYS
+    ]
+    file = tmp_path / "keys.yaml"
+    file.write_text(json.dumps({"licenses": {"clearkey": licences.address}, "keys": keys}))
+    return _make_protected(tmp_path, read_keys(file))
 
 
 @pytest.fixture(scope="session")

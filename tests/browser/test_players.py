@@ -21,7 +21,7 @@ from encoder.ffmpeg.locate import locate
 from encoder.media.protection import ContentKey
 from tests.package.media import output
 
-from .conftest import CLEAR_KEYS, CUES
+from .conftest import CLEAR_KEYS, CUES, Licences
 
 # What had to be tried again is shown in pytest's summary, and fails nothing.
 AGAIN = "tried again"
@@ -233,6 +233,19 @@ def test_plays_what_is_encrypted(node: str, protected_package: Path, player: str
     # H.264 and AV1.
     assert len(run["through"]) == 2
     assert all(one["frames"]["decoded"] >= media.frames - 1 for one in run["through"])
+
+
+@pytest.mark.parametrize("player", ["dash", "shaka"])
+def test_players_ask_for_keys_where_the_manifest_says(
+    node: str, licensed_package: Path, licences: Licences, player: str
+) -> None:
+    options = ["--player", player, "--frames", "200", "--frame-rate", "24000/1001"]
+    run = plays(node, licensed_package, *options)
+
+    assert run["playback"]["ended"]
+    assert run["playback"]["audio_bytes_decoded"] > 0
+    # Base64 without what fills it up.
+    assert licences.asked == {"AAECAwQFBgcICQoLDA0ODw", "ICEiIyQlJicoKSorLC0uLw"}
 
 
 @pytest.mark.parametrize("player", ["hls", "dash", "shaka"])

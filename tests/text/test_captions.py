@@ -85,19 +85,51 @@ def captioned(
     return probe(made, locate())
 
 
+def in_av1(packet: bytes, pair: bytes) -> bytes:
+    """A metadata OBU in front of a picture, behind the delimiter and the sequence's header (AV1
+    5.8.2)."""
+    # The type of the metadata, ITU-T T.35; behind it the bit that ends an OBU.
+    payload = b"\x04\xb5\x00\x31" + user_data(pair) + b"\x80"
+    at = 0
+    while packet[at] >> 3 & 15 in (1, 2):
+        assert packet[at] & 2
+        assert packet[at + 1] < 0x80
+        at += 2 + packet[at + 1]
+    return packet[:at] + bytes([5 << 3 | 2, len(payload)]) + payload + packet[at:]
+
+
+def captioned_av1(folder: Path) -> Master:
+    """The same in AV1, whose packets are changed in a file of nothing but packets (IVF)."""
+    plain, changed, made = (folder / name for name in ("plain.ivf", "changed.ivf", "av1.mp4"))
+    source = ["-f", "lavfi", "-i", f"testsrc2=s=64x64:r={RATE}:d=4", "-pix_fmt", "yuv420p"]
+    run(locate(), [*source, "-c:v", "libsvtav1", "-preset", "12", f"file:{plain}"])
+    data, pairs = plain.read_bytes(), said()
+    new, at = [data[:32]], 32
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        # In the order of presentation, one picture each.
+        packet = in_av1(data[at + 12 : at + 12 + size], pairs.get(len(new) - 1, PADDING))
+        new.append(len(packet).to_bytes(4, "little") + data[at + 4 : at + 12] + packet)
+        at += 12 + size
+    changed.write_bytes(b"".join(new))
+    run(locate(), ["-i", f"file:{changed}", "-c", "copy", f"file:{made}"])
+    return probe(made, locate())
+
+
 X264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "3"]
 MPEG2 = ["-c:v", "mpeg2video", "-bf", "2", "-f", "mpegts"]
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "put"),
-    [("clip.mp4", X264, in_h264), ("clip.ts", MPEG2, in_mpeg2)],
-    ids=["h264", "mpeg2"],
-)
-def test_captions_are_shown_when_their_codes_have_come(
-    tmp_path: Path, name: str, options: list[str], put: Callable[[bytes, bytes], bytes]
-) -> None:
-    master = captioned(tmp_path, name, options, put)
+MADE: dict[str, Callable[[Path], Master]] = {
+    "h264": lambda folder: captioned(folder, "clip.mp4", X264, in_h264),
+    "mpeg2": lambda folder: captioned(folder, "clip.ts", MPEG2, in_mpeg2),
+    "av1": captioned_av1,
+}
+
+
+@pytest.mark.parametrize("codec", MADE)
+def test_captions_are_shown_when_their_codes_have_come(tmp_path: Path, codec: str) -> None:
+    master = MADE[codec](tmp_path)
     assert has_captions(master)
     conform = decide_conform(master)
     found = read_captions(master, conform.audio_offset)
@@ -112,8 +144,38 @@ def test_captions_are_shown_when_their_codes_have_come(
         assert abs(end - stop / RATE) <= 1 / RATE
 
 
-def test_ffmpeg_shows_them_alike(tmp_path: Path) -> None:
-    master = captioned(tmp_path, "clip.mp4", X264, in_h264)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("hevc.mp4", ["-c:v", "libx265", "-preset", "ultrafast", "-a53cc", "1"]),
+        ("mpeg2.ts", ["-c:v", "mpeg2video", "-a53cc", "1"]),
+        ("h264.mkv", ["-c:v", "libx264", "-a53cc", "1"]),
+    ],
+    ids=["hevc", "mpeg2", "h264"],
+)
+def test_captions_that_an_encoder_wrote_are_the_same(
+    tmp_path: Path, name: str, options: list[str]
+) -> None:
+    old = captioned(tmp_path, "clip.mp4", X264, in_h264)
+    # Times as they are: they are what is compared. x265 would print its settings.
+    quiet = ["-x265-params", "log-level=none"] if "libx265" in options else []
+    made = tmp_path / name
+    run(locate(), ["-i", f"file:{old.path}", *options, *quiet, f"file:{made}"])
+    new = probe(made, locate())
+    assert new.video.codec == made.stem.replace("mpeg2", "mpeg2video")
+    assert has_captions(new)
+    found = [read_captions(one, decide_conform(one).audio_offset) for one in (old, new)]
+    cues = [() if one is None else one.cues for one in found]
+    assert [one.text for one in cues[0]] == [one.text for one in cues[1]]
+    assert len(cues[0]) == 2
+    for one, other in zip(*cues, strict=True):
+        assert abs(one.start - other.start) <= 1 / RATE
+        assert abs(one.end - other.end) <= 1 / RATE
+
+
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_ffmpeg_shows_them_alike(tmp_path: Path, codec: str) -> None:
+    master = MADE[codec](tmp_path)
     # The name is this test's own: a master's would have to be escaped twice.
     arguments = ["-f", "lavfi", "-i", f"movie={master.path}[out+subcc]", "-map", "0:s"]
     with stream(locate(), [*arguments, "-f", "srt", "pipe:1"]) as running:
