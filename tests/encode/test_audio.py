@@ -15,8 +15,12 @@ import pytest
 
 from encoder.encode.audio import encode_audio
 from encoder.encode.audio_graph import he_aac_encoder
+from encoder.engine.events import Event, StageFinished
+from encoder.engine.pipeline import Pipeline
+from encoder.engine.store import Store
 from encoder.errors import EncodeError, MasterError
 from encoder.ffmpeg.locate import Capabilities, Ffmpeg, capabilities, locate
+from encoder.ladder.policy import load_policy
 from encoder.media.policy import AudioPolicy
 
 from .sounds import (
@@ -542,6 +546,22 @@ def test_he_aac_is_made_where_there_is_an_encoder(tmp_path: Path) -> None:
     for policy in (AudioPolicy(he_aac=False), AudioPolicy(stereo_bitrate=48_000)):
         (only,) = encode_audio(*given, policy, folder, he_aac=found)
         assert only.codec == "aac"
+
+
+def test_the_store_knows_with_which_encoders_sound_was_made(tmp_path: Path) -> None:
+    """Even where another program calls itself the same version."""
+    path = with_sound(tmp_path / "a.mkv", BEEP)
+    store, policy = Store(tmp_path / "store"), load_policy("per-title")
+    made = []
+    told: list[Event] = []
+    for program in (locate(), lister(tmp_path, honest=True), locate()):
+        steps = Pipeline(program, store, told.append)
+        master = steps.master(path)
+        conform, analysis = steps.reference(master, policy)
+        made.append([one.codec for one in steps._audio(master, conform, analysis, policy.audio)])
+    assert made == [["aac"], ["aac", "he-aac"], ["aac"]]
+    done = [one for one in told if isinstance(one, StageFinished) and one.stage == "audio"]
+    assert [one.cached for one in done] == [False, False, True]
 
 
 def test_an_encoder_that_makes_no_he_aac_is_told(tmp_path: Path) -> None:
