@@ -20,6 +20,8 @@ from encoder.score.sides import Side
 _ASPECT_SLACK = Fraction(2, 100)
 _RATE_SLACK = Fraction(1, 5000)
 _TELECINE = Fraction(5, 4)
+# Pictures that a conversion makes others of: 24 become 25.
+_PULLDOWN = 24
 
 # Makes a refusal of the cause and the fix.
 _No = Callable[[str, str], MeasureError]
@@ -192,6 +194,12 @@ def _rates(
                 )
             notes.append(f"every {_ordinal(whole)} picture of {fast.name} is compared")
             return (whole, 1) if fast is reference else (1, whole)
+    near = ratio.limit_denominator(_PULLDOWN)
+    if abs(ratio / near - 1) < _RATE_SLACK and near.numerator <= _PULLDOWN + 1:
+        said += (
+            f", as after a conversion: {near.numerator} pictures for every {near.denominator}, or "
+            "the same ones at another speed"
+        )
     raise no(said, "Encode at the reference's rate, or give a reference converted in the same way.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import takewhile
 
 import numpy as np
@@ -12,6 +13,7 @@ from encoder.errors import MeasureError
 from encoder.score.alignment import refuse
 from encoder.score.arrived import AROUND, find_arrival, shows_another
 from encoder.score.colours import find_mistake
+from encoder.score.converted import find_conversion
 from encoder.score.framing import find_framing
 from encoder.score.reading import Jump, Reading, read_alignment
 from encoder.score.sides import Side
@@ -99,6 +101,13 @@ def judge(
     if min(len(ours), len(theirs)) < _LEAST:
         raise _one_frame(reference, distorted, len(ours), len(theirs))
     reading = read_alignment(ours, theirs)
+    # Frames that are missing all at once, or are few, are not from a conversion.
+    many = abs(len(ours) - len(theirs))
+    few = 0 < len(reading.jumps) < min(_REGULAR, many / 2)
+    regular = many >= _REGULAR and not few
+    ratio = find_conversion(ours, theirs, reading.usual) if regular else None
+    if ratio is not None:
+        raise _converted(ratio, len(ours), len(theirs), no)
     _same_pictures(reading, ours, theirs, no, cut=cut)
     if reading.jumps:
         raise _jumped(reading.jumps, len(ours), len(theirs), no)
@@ -158,6 +167,22 @@ def _same_pictures(
         )
 
 
+def _converted(ratio: Fraction, ours: int, theirs: int, no: _No) -> MeasureError:
+    many = f"{ratio.numerator} picture{'s' * (ratio.numerator > 1)}"
+    each = "each" if ratio.denominator == 1 else f"every {ratio.denominator}"
+    return no(
+        f"It has {many} for {each} of the reference's: its rate was converted (telecine or "
+        f"pulldown). The reference has {ours} frames, the file {theirs}",
+        _UNDO_RATE,
+    )
+
+
+_UNDO_RATE = (
+    "Encode at the reference's rate, or undo it first: `-vf fieldmatch,decimate` for telecine, "
+    "`-vf mpdecimate` for repeated pictures."
+)
+
+
 def _jumped(jumps: tuple[Jump, ...], ours: int, theirs: int, no: _No) -> MeasureError:
     first = jumps[0]
     if (period := _period(jumps)) is not None:
@@ -165,8 +190,7 @@ def _jumped(jumps: tuple[Jump, ...], ours: int, theirs: int, no: _No) -> Measure
         return no(
             f"It {what} a picture every {period:.3g} frames, from frame {first.frame} on: its rate "
             "was converted (telecine or pulldown)",
-            "Encode at the reference's rate, or undo it first: `-vf fieldmatch,decimate` for "
-            "telecine, `-vf mpdecimate` for repeated pictures.",
+            _UNDO_RATE,
         )
     size = abs(first.after - first.before)
     back = len(jumps) > 1 and jumps[1].after == first.before

@@ -175,6 +175,16 @@ def test_the_last_frame_must_be_the_references_own() -> None:
         judged(luma, encode(missing, 0.1, 0.0))
 
 
+@pytest.mark.parametrize("scene", [unsteady(), pan(0.3)])
+def test_film_made_to_25_pictures_is_told_from_frames_that_are_missing(scene: Floats) -> None:
+    at = (np.arange(FRAMES * 25 // 24) * 24 / 25 + 0.5).astype(int)
+    with pytest.raises(MeasureError, match="25 pictures for every 24 of the reference's"):
+        judged(scene, encode(scene[np.minimum(at, FRAMES - 1)], 0.3, 0.1))
+    for gone in ([60, 61, 62, 63, 64], [40, 41, 42, 80, 81]):
+        with pytest.raises(MeasureError, match=rf"frames {gone[0]} to \d+ are missing"):
+            judged(scene, encode(np.delete(scene, gone, axis=0), 0.3, 0.1))
+
+
 def test_of_a_still_end_it_is_said_what_is_not_known() -> None:
     luma = np.concatenate([unsteady()[:60], np.repeat(unsteady()[59:60], 60, axis=0)])
     verdict = judged(luma, encode(luma[:-1], 0.3, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -231,6 +232,41 @@ def test_what_does_not_fit_is_refused_with_its_cause(room: Room, vf: str, said: 
         room.score(other)
     assert caught.value.exit_code == 6
     assert caught.value.hint
+
+
+# The pictures of another rate, told to be of the reference's.
+@pytest.mark.parametrize(
+    ("vf", "said"),
+    [
+        ("telecine=pattern=23", "5 pictures for every 4 of"),
+        ("telecine=pattern=2332", "5 pictures for every 4 of"),
+        ("telecine=pattern=46", "5 pictures for every 2 of"),
+        ("telecine=pattern=55", "5 pictures for every 2 of"),
+        ("fps=48", "2 pictures for each of"),
+        ("fps=36", "3 pictures for every 2 of"),
+        ("fps=12", "1 picture for every 2 of"),
+    ],
+)
+def test_another_rate_is_told_by_its_pictures(room: Room, vf: str, said: str) -> None:
+    other = room.make("rate.mp4", vf=f"{vf},setfield=prog,settb=1/24,setpts=N,fps=24")
+    for automatic in (False, True):
+        with pytest.raises(MeasureError, match=said):
+            room.score(other, automatic=automatic)
+
+
+@pytest.mark.parametrize(
+    ("vf", "said"),
+    [
+        ("fps=25", "25 pictures for every 24, or the same ones at another speed"),
+        ("fps=60", "5 pictures for every 2, or"),
+        ("fps=25.3", "frame rates differ: 24 fps and 25.3 fps$"),
+    ],
+)
+def test_another_rate_is_told_by_the_header(room: Room, vf: str, said: str) -> None:
+    other = room.make("header.mp4", vf=vf)
+    with pytest.raises(MeasureError) as caught:
+        room.score(other)
+    assert re.search(said, caught.value.why)
 
 
 @pytest.mark.parametrize(
