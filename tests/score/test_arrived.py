@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from encoder.errors import MeasureError
 from encoder.score.arrived import find_arrival
+from encoder.score.frozen import find_frozen
 from encoder.score.judge import UNTOLD, Verdict, judge
-from encoder.score.reading import read_alignment
+from encoder.score.reading import _confirmed, read_alignment
 from encoder.score.sides import y4m_side
 from encoder.score.signatures import CELLS, CHROMA, COLUMNS, ROWS, STEP, Signatures
 
@@ -190,3 +191,44 @@ def test_of_a_still_end_it_is_said_what_is_not_known() -> None:
     verdict = judged(luma, encode(luma[:-1], 0.3, 0.0))
     assert verdict.window.frames == FRAMES - 1
     assert any("do not move" in note for note in verdict.notes)
+
+
+def frozen(luma: Floats, *frames: int) -> Floats:
+    """Frames that show again the one before them."""
+    made = luma.copy()
+    for frame in frames:
+        made[frame] = luma[frame - 1]
+    return made
+
+
+def test_a_frozen_frame_counts_alone_and_where_the_reference_moves_visibly() -> None:
+    luma = unsteady()
+    ours = signatures(luma)
+    assert find_frozen(ours, signatures(frozen(luma, 50)), 0) == 50
+    # Encoders leave pictures as they were now and then.
+    assert find_frozen(ours, signatures(frozen(luma, 50, 80)), 0) is None
+    # The pictures are off by more than what moves.
+    off = np.random.default_rng(9).normal(0, 5, luma[0].shape)
+    assert find_frozen(ours, signatures(frozen(luma, 50) + off), 0) is None
+    faint = 128 + (luma - 128) * 0.15
+    assert find_frozen(signatures(faint), signatures(frozen(faint, 50)), 0) is None
+
+
+def test_what_leads_far_away_for_long_is_no_moment() -> None:
+    luma = unsteady()
+    shown = luma[[*range(30), *range(36, 76), *range(70, 114)]]
+    jumps = read_alignment(signatures(luma), signatures(shown)).jumps
+    assert [(jump.before, jump.after) for jump in jumps] == [(0, 6), (6, 0)]
+
+
+def test_pictures_must_agree_on_a_jump() -> None:
+    """A late scroll of a still screen: one picture is nearer to later ones, the next is not."""
+    pattern = np.where(np.arange(CELLS) % 2, 1.0, -1.0).reshape(ROWS, COLUMNS)
+    true = np.array([0.0] * 10 + [10, 20, 30] + [40] * 10)
+    shown = np.array([0.0] * 10 + [26, 28, 36.5] + [40] * 7)
+    ours, theirs = (signatures(128 + one[:, None, None] * pattern) for one in (true, shown))
+    offsets = np.array([0] * 10 + [3] * 10)
+    assert not _confirmed(ours, theirs, offsets).any()
+    shown[11] = 37
+    theirs = signatures(128 + shown[:, None, None] * pattern)
+    assert _confirmed(ours, theirs, offsets).tolist() == offsets.tolist()
