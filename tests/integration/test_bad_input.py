@@ -214,8 +214,8 @@ def test_an_unreadable_master(tmp_path: Path, unprivileged: Callable[[], None] |
         (("package", "{folder}", "-o", "{out}"), ExitCode.PACKAGE),
         (("encode", "{master}", "--ladder", "{file}", "-o", "{out}"), ExitCode.USAGE),
         (("verify", "{folder}"), ExitCode.MASTER),
-        (("compare", "{folder}", "{file}"), ExitCode.MEASURE),
-        (("compare", "{file}", "{folder}"), ExitCode.MEASURE),
+        (("compare", "{folder}", "{file}"), ExitCode.MASTER),
+        (("compare", "{file}", "{folder}"), ExitCode.MASTER),
         (("ingest", "{master}", "--policy", "{file}", "-o", "{out}"), ExitCode.USAGE),
     ],
 )
