@@ -16,7 +16,7 @@ from encoder.engine.events import Notice
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.remaining import Remaining
 from encoder.engine.video import EncodedRung, EncodedTitle, EncodePlan
-from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchor
+from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchors
 from encoder.ladder.correct import correct, number_of
 from encoder.ladder.policy import load_policy
 from encoder.media.conform import Conform
@@ -75,14 +75,15 @@ def encode_corrected(
     remaining = Remaining(conform, measuring)
     anchors: list[Anchor] = []
     first = ladder
-    while (rung := next_anchor(ladder, anchors)) is not None:
-        later = (r for r in ladder.rungs if r != rung and not is_anchor(r, anchors))
+    while chosen := next_anchors(ladder, anchors):
+        later = (r for r in ladder.rungs if r not in chosen and not is_anchor(r, anchors))
         remaining.expect(analysis.frames, later)
-        plan, (one,) = encode([rung], f"first {rung.id}: others are decided by it")
-        trials = whole_trials(one, analysis, plan.keyframes)
-        if not trials:
+        named = " and ".join(rung.id for rung in chosen)
+        plan, made = encode(chosen, f"first {named}: others are decided by that")
+        found = [(one.rung, whole_trials(one, analysis, plan.keyframes)) for one in made]
+        if not all(trials for _, trials in found):
             break
-        anchors.append(Anchor(rung, trials))
+        anchors += [Anchor(rung, trials) for rung, trials in found]
         ladder = decide_around(conform, analysis, policy, reference, first.trials, anchors)
     promised = ladder
     remaining.expect(analysis.frames, ())

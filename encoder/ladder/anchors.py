@@ -29,9 +29,6 @@ _AS_WANTED, _MOST_BITS = 2.5, 1.06
 _TOP_AS_WANTED = 0.5
 # Neighbours may be a little nearer in bitrate than where all is decided at once.
 _NEARLY = 0.9
-# Where the first anchor is in the ladder, 0 the best rung, 1 the cheapest: at the resolution that
-# most bits are spent at, or near it.
-_FIRST = 0.2
 # A rung is known well enough if its interval is within so much VMAF and that share of its rate to
 # either side: it seldom misses then, and is encoded with all others.
 _SURE_VMAF, _SURE_RATE = 1.0, 0.07
@@ -49,30 +46,33 @@ class Anchor:
     trials: tuple[Trial, ...]
 
 
-def next_anchor(ladder: Ladder, anchors: Sequence[Anchor]) -> Rung | None:
-    """The rung to encode before the others of a ladder that was decided around some anchors.
+def next_anchors(ladder: Ladder, anchors: Sequence[Anchor]) -> tuple[Rung, ...]:
+    """The rungs to encode before the others of a ladder that was decided around some anchors.
 
-    The first is a good one; then, of those that are not known well enough, the one whose bitrate is
-    nearest to an anchor's: it is known best, and will stay. None once all are, or all but one; nor
-    where the encode of some rungs is of no use to the whole ladder: chunks of an encoder that
-    cannot vary its CRF end where any rung changes it.
+    The first is that of the middle; then, of those that are not known well enough, the one whose
+    bitrate is nearest to an anchor's, which is known best and will stay, and with it the next such
+    one that is no neighbour of it. None once all are, or all but one; nor where the encode of some
+    rungs is of no use to the whole ladder: chunks of an encoder that cannot vary its CRF end where
+    any rung changes it.
     """
     rungs = ladder.rungs
     if len(rungs) < _FEWEST_RUNGS or not codec_named(ladder.codec).varies_crf:
-        return None
-    left = [rung for rung in rungs if not is_anchor(rung, anchors)]
-    unsure = [rung for rung in left if not _sure(rung)]
-    if not unsure or len(left) < 2 or len(anchors) == _MOST:
-        return None
+        return ()
+    left = [n for n, rung in enumerate(rungs) if not is_anchor(rung, anchors)]
+    unsure = [n for n in left if not _sure(rungs[n])]
+    if not unsure or len(left) < 2 or len(anchors) >= _MOST:
+        return ()
     if not anchors:
-        return rungs[round(_FIRST * (len(rungs) - 1))]
+        return (rungs[(len(rungs) - 1) // 2],)
     known = np.log([_given(anchor, float(ladder.frame_rate))[0] for anchor in anchors])
 
-    def away(rung: Rung) -> float:
-        expected = _expected(rung)
+    def away(number: int) -> float:
+        expected = _expected(rungs[number])
         return np.inf if expected is None else float(np.abs(known - np.log(expected[0])).min())
 
-    return min(unsure, key=away)
+    first, *others = sorted(unsure, key=away)
+    second = [n for n in others if abs(n - first) > 1][:1]
+    return tuple(rungs[n] for n in (first, *second))
 
 
 def is_anchor(rung: Rung, anchors: Sequence[Anchor]) -> bool:

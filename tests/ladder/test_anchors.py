@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchor
+from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchors
 from encoder.ladder.decide import decide_ladder
 from encoder.ladder.evidence import EFFORTS, gather
 from encoder.ladder.policy import load_policy
@@ -18,19 +18,21 @@ from tests.ladder.test_evidence import APPLE, POLICY, encoder_of
 
 
 def test_others_are_decided_by_what_anchors_gave() -> None:
-    before, after, kept, encodes, rungs = [], [], 0, 0, 0
+    before, after, kept, encodes, rungs, passes, tried = [], [], 0, 0, 0, 0, 0
     for seed in range(8):
         made = Drawn(seed)
         ladder = FIRST
         anchors: list[Anchor] = []
-        while (rung := next_anchor(ladder, anchors)) is not None:
-            assert rung in ladder.rungs
-            assert not is_anchor(rung, anchors)
-            anchors.append(Anchor(rung, made.encode(rung)))
+        while chosen := next_anchors(ladder, anchors):
+            assert set(chosen) <= set(ladder.rungs)
+            assert not any(is_anchor(rung, anchors) for rung in chosen)
+            passes += 1
+            anchors += [Anchor(rung, made.encode(rung)) for rung in chosen]
             ladder = decide_around(SHAPE, FOUND, POLICY, APPLE, (), anchors)
         others = [r for r in ladder.rungs if not is_anchor(r, anchors)]
         kept += len(ladder.rungs) - len(others)
         encodes += len(anchors) + len(others)
+        tried += len(anchors)
         rungs += len(ladder.rungs)
         before.append(np.mean([made.off(rung) for rung in FIRST.rungs]))
         after += [made.off(rung) for rung in others]
@@ -45,6 +47,8 @@ def test_others_are_decided_by_what_anchors_gave() -> None:
     # Without any trial before, many are in vain; all the same it costs less than all rungs twice.
     assert kept > rungs / 2
     assert encodes < 2 * rungs
+    # Two at a time, as a rule.
+    assert passes < 0.6 * tried
 
 
 def test_an_anchor_that_gave_what_was_wanted_stays_as_it_is() -> None:
@@ -82,11 +86,11 @@ def test_what_is_known_is_not_tried_first() -> None:
         SHAPE, FOUND, POLICY, EFFORTS["exhaustive"], encoder_of({0: 1.0, 1: 1.0}, [])
     )
     known = decide_ladder(SHAPE, FOUND, POLICY, APPLE, exhaustive)
-    assert next_anchor(known, ()) is None
-    assert next_anchor(replace(FIRST, rungs=FIRST.rungs[:3]), ()) is None
+    assert next_anchors(known, ()) == ()
+    assert next_anchors(replace(FIRST, rungs=FIRST.rungs[:3]), ()) == ()
     av1 = replace(load_policy("per-title"), codec="av1")
-    assert next_anchor(decide_ladder(SHAPE, FOUND, av1, APPLE, ()), ()) is None
-    assert next_anchor(FIRST, ()) == FIRST.rungs[1]
+    assert next_anchors(decide_ladder(SHAPE, FOUND, av1, APPLE, ()), ()) == ()
+    assert next_anchors(FIRST, ()) == (FIRST.rungs[(len(FIRST.rungs) - 1) // 2],)
 
 
 def test_the_next_anchor_is_near_to_what_is_known() -> None:
@@ -94,9 +98,11 @@ def test_the_next_anchor_is_near_to_what_is_known() -> None:
     first = FIRST.rungs[2]
     anchor = Anchor(first, made.encode(first))
     rate = sum(t.key_bits + t.other_bits for t in anchor.trials) * SHAPE.frame_rate / sum(LENGTHS)
-    found = next_anchor(FIRST, [anchor])
-    assert found is not None
+    found, beside = next_anchors(FIRST, [anchor])
     assert found is not first
+    assert beside is not first
+    places = [FIRST.rungs.index(rung) for rung in (found, beside)]
+    assert abs(places[0] - places[1]) > 1
     away = {
         rung.id: abs(np.log(promised(rung).average_bitrate / float(rate)))
         for rung in FIRST.rungs
@@ -112,9 +118,9 @@ def test_the_next_anchor_is_near_to_what_is_known() -> None:
         ),
     )
     known = tuple(replace(r, expected=sure) if r is found else r for r in FIRST.rungs)
-    other = next_anchor(replace(FIRST, rungs=known), [anchor])
-    assert other is not None
-    assert other.id != found.id
+    others = next_anchors(replace(FIRST, rungs=known), [anchor])
+    assert others
+    assert found.id not in [rung.id for rung in others]
 
 
 def test_an_anchor_beside_another_was_a_trial_only() -> None:
