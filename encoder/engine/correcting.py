@@ -1,7 +1,7 @@
 """Encodes a ladder so that it delivers what it promises.
 
-Rungs are encoded first, one by one, until the others are known well enough by what they gave (see
-:mod:`encoder.ladder.anchors`); what misses all the same is corrected (see
+Some rungs are encoded first, two at a time, until the others are known well enough by what these
+gave (see :mod:`encoder.ladder.anchors`); what misses all the same is corrected (see
 :mod:`encoder.ladder.correct`).
 """
 

@@ -32,7 +32,7 @@ _NEARLY = 0.9
 # A rung is known well enough if its interval is within so much VMAF and that share of its rate to
 # either side: it seldom misses then, and is encoded with all others.
 _SURE_VMAF, _SURE_RATE = 1.0, 0.07
-# Each anchor decodes the master once more; some ladders never come to rest.
+# No more are begun once there are so many: some ladders never come to rest.
 _MOST = 8
 # A ladder of fewer rungs leaves nothing to be decided around them.
 _FEWEST_RUNGS = 4
