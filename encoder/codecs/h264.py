@@ -9,7 +9,7 @@ from encoder.codecs.levels import AVC_LEVELS, Level, level_of
 
 # With frame threads, x264 plans for a decoder's buffer by how far other frames have got: what it
 # makes then differs from run to run wherever the buffer matters. Of one thread it is always the
-# same, a little smaller, and costs less; rungs and chunks keep other cores busy.
+# same; rungs and chunks keep other cores busy.
 _THREADS = 1
 # Pictures that x264 refers to at a preset.
 _REFERENCES = {

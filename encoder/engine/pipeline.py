@@ -388,7 +388,7 @@ class Pipeline(ScoreSteps):
                 protection=protection,
                 twins=twins,
             )
-            running.detail = f"{len(renditions.video)} rungs, clear as well for their scores"
+            running.detail = f"{some(len(renditions.video), 'rung')}, clear as well for scores"
 
     def package_manifests(
         self,
