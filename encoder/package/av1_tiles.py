@@ -14,8 +14,7 @@ from encoder.package.boxes import read_movie
 from encoder.package.cursor import Cursor, Damaged, children, only
 from encoder.package.protect_boxes import SUBSAMPLES
 from encoder.package.rewrap import rewrap_marked
-
-Range = tuple[int, int]
+from encoder.package.units import Range
 
 # The vector of a sample that FFmpeg writes.
 _VECTOR = 8

@@ -16,7 +16,7 @@ from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import BYTE_RANGES, Layout, Package, Track
 from encoder.media.protection import WHOLE, Protection
 from encoder.media.renditions import RenditionSet
-from encoder.package.av1_tiles import Range, tile_ranges
+from encoder.package.av1_tiles import tile_ranges
 from encoder.package.boxes import Movie, read_movie
 from encoder.package.check import (
     check_aligned,
@@ -42,6 +42,7 @@ from encoder.package.segments import (
     segment_starts,
 )
 from encoder.package.text import write_whole
+from encoder.package.units import Range
 from encoder.package.whole import encrypt_whole
 
 # Groups of pictures of short shots are joined to fragments of about this long, in seconds, because

@@ -1,7 +1,7 @@
-"""Common Encryption of samples (ISO/IEC 23001-7) with ``cbcs`` and ``cenc``: H.264, AV1 and sound.
+"""Common Encryption of samples (ISO/IEC 23001-7) with ``cbcs`` and ``cenc``: pictures and sound.
 
-Of H.264 the NAL units of slices are encrypted behind their headers (9.5.2), of AV1 the tiles; all
-else is left clear.
+Of H.264 and HEVC the NAL units of slices are encrypted behind their headers (9.5.2), of AV1 the
+tiles; all else is left clear.
 ``cenc`` encrypts whole blocks of it in counter mode, so that what is left over of a slice stays
 clear at its front (ISO/IEC 23000-19 8.2.3.1); ``cbcs`` one block in ten by chaining, from the first
 byte behind the header. Access units of sound, of any coding, are encrypted whole.
@@ -21,21 +21,18 @@ from encoder.package.boxes import Movie
 from encoder.package.cursor import Damaged
 from encoder.package.protect_boxes import protected_moov, sample_record
 from encoder.package.pssh import pssh_boxes
-from encoder.package.slice_header import IDR, SLICE, Parameters, header_bytes, learn
+from encoder.package.units import BLOCK, Range, Units
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
-_BLOCK = 16
 # cbcs encrypts one block of ten (Apple's authoring specification 13.7); sound without a pattern.
 _PATTERN = (1, 9)
-# How the codec strings of what can be encrypted start. Slices of HEVC have other headers.
-_VIDEO = ("avc1.", "av01.")
+# How the codec strings of what can be encrypted start.
+_VIDEO = ("avc1.", "hvc1.", "av01.")
 _SOUND = ("mp4a.", "ac-3", "ec-3", "Opus", "opus")
 # The count of a saiz box is of bytes.
 _LONGEST_RECORD = 255
-
-Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def seal(
         raise PackageError(
             "A rendition is of a coding that cannot be protected",
             where=str(original),
-            why=f"it is {track.codec_string}; of video H.264 (avc1) and AV1 are encrypted so far",
+            why=f"it is {track.codec_string}; of video H.264, HEVC and AV1 are encrypted",
             hint="Package it without --protect, or leave it out",
         )
     cbcs = protection.scheme == "cbcs"
@@ -105,13 +102,13 @@ def seal(
         pattern=_PATTERN if cbcs and video else (0, 0),
         pssh=pssh_boxes(protection, key),
     )
-    constant = (key.vector or secrets.token_bytes(_BLOCK)) if cbcs else b""
+    constant = (key.vector or secrets.token_bytes(BLOCK)) if cbcs else b""
     try:
         with file.open("r+b") as both:
             both.seek(movie.moov_offset)
             moov = both.read(track.header_size - movie.moov_offset)
             found = protected_moov(moov, said, constant)
-            units = _Units(found.nal_length, found.parameters, cbcs) if found.nal_length else None
+            units = Units(found.record, track.codec_string, cbcs) if found.record else None
             encrypt = _cipher(protection.scheme, key, constant)
             vector = int.from_bytes(secrets.token_bytes(8))
             records: list[bytes] = []
@@ -192,52 +189,9 @@ def key_for(
 
 def _of_tiles(tiles: Sequence[tuple[Range, ...]], number: int, size: int) -> tuple[Range, ...]:
     ranges = tiles[number] if number < len(tiles) else ()
-    if sum(map(sum, ranges)) != size or any(protected % _BLOCK for _, protected in ranges):
+    if sum(map(sum, ranges)) != size or any(protected % BLOCK for _, protected in ranges):
         raise Damaged("its tiles are not where its samples are")
     return ranges
-
-
-class _Units:
-    """Finds what is encrypted of H.264 samples: parameter sets in the samples count as well."""
-
-    def __init__(self, nal_length: int, parameters: Parameters, cbcs: bool) -> None:
-        self._length = nal_length
-        self._known = parameters
-        self._cbcs = cbcs
-
-    def ranges(self, sample: bytes) -> tuple[Range, ...]:
-        """Clear bytes and the protected ones behind them, again and again to the sample's end.
-
-        Raises:
-            Damaged: when the sample does not consist of NAL units.
-        """
-        found: list[Range] = []
-        clear = at = 0
-        while at < len(sample):
-            start = at + self._length
-            end = start + int.from_bytes(sample[at:start])
-            if end > len(sample) or end <= start:
-                raise Damaged("a sample does not consist of NAL units")
-            unit = sample[start:end]
-            self._known = learn(unit, self._known)
-            protected = 0
-            if unit[0] & 0x1F in (SLICE, IDR):
-                protected = len(unit) - header_bytes(unit, self._known)
-                protected -= 0 if self._cbcs else protected % _BLOCK
-            elif 2 <= unit[0] & 0x1F <= 4:
-                raise Damaged("its slices are in partitions, which are not encrypted")
-            clear += end - at - protected
-            if protected:
-                found += _split(clear, protected)
-                clear = 0
-            at = end
-        return (*found, *(_split(clear, 0) if clear else ()))
-
-
-def _split(clear: int, protected: int) -> list[Range]:
-    """A range; clear bytes are counted with 16 bits."""
-    whole, rest = divmod(clear, 0xFFFF)
-    return [(0xFFFF, 0)] * whole + [(rest, protected)]
 
 
 _Encrypt = Callable[[bytes, "tuple[Range, ...] | None", bytes], bytes]
@@ -253,7 +207,7 @@ def _cipher(scheme: Scheme, key: ContentKey, constant: bytes) -> _Encrypt:
         if chained is not None:
             return chained.encryptor()
         # Eight bytes are followed by the block's number, from 0 (9.3).
-        return Cipher(secret, modes.CTR(iv + bytes(_BLOCK - len(iv)))).encryptor()
+        return Cipher(secret, modes.CTR(iv + bytes(BLOCK - len(iv)))).encryptor()
 
     def encrypt(sample: bytes, ranges: tuple[Range, ...] | None, iv: bytes) -> bytes:
         if ranges is None:
@@ -276,15 +230,15 @@ def _cipher(scheme: Scheme, key: ContentKey, constant: bytes) -> _Encrypt:
 
 def _whole(sample: bytes, cipher: CipherContext, *, blocks: bool) -> bytes:
     """A sample without clear bytes; what is left over of whole blocks stays clear (9.7)."""
-    end = len(sample) - len(sample) % _BLOCK if blocks else len(sample)
+    end = len(sample) - len(sample) % BLOCK if blocks else len(sample)
     sealed: bytes = cipher.update(sample[:end])
     return sealed + sample[end:]
 
 
 def _pattern(data: bytearray, start: int, stop: int, cipher: CipherContext) -> None:
     """Encrypts the blocks of the pattern; the chain goes from one to the next (9.6)."""
-    starts = range(start, stop - _BLOCK + 1, _BLOCK * sum(_PATTERN))
-    chosen = b"".join(data[at : at + _BLOCK] for at in starts)
+    starts = range(start, stop - BLOCK + 1, BLOCK * sum(_PATTERN))
+    chosen = b"".join(data[at : at + BLOCK] for at in starts)
     sealed = cipher.update(chosen)
     for number, at in enumerate(starts):
-        data[at : at + _BLOCK] = sealed[number * _BLOCK : (number + 1) * _BLOCK]
+        data[at : at + BLOCK] = sealed[number * BLOCK : (number + 1) * BLOCK]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from encoder.media.protection import Protected
 from encoder.package.cursor import Box, Cursor, Damaged, children, four, only
-from encoder.package.slice_header import Parameters, parse_parameters
 
 _STSD_HEADER = 8
 _ENTRY_HEADERS = {"vide": 78, "soun": 28}
@@ -16,17 +15,18 @@ _SCHEME_VERSION = 0x00010000
 # senc says of each sample which bytes are encrypted.
 SUBSAMPLES = 0x02
 # Sample entries of pictures that are encrypted.
-VISUAL = ("avc1", "av01")
+VISUAL = ("avc1", "hvc1", "av01")
+# The records of those that consist of NAL units.
+_RECORDS = {"avc1": "avcC", "hvc1": "hvcC"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A ``moov`` that says how its samples are encrypted; ``nal_length`` and ``parameters`` are of
-    H.264."""
+    """A ``moov`` that says how its samples are encrypted; ``record`` is what ``avcC`` or ``hvcC``
+    of its sample entry holds, empty where samples do not consist of NAL units."""
 
     moov: bytes
-    nal_length: int
-    parameters: Parameters
+    record: bytes
 
 
 def box(kind: str, payload: bytes) -> bytes:
@@ -50,20 +50,15 @@ def protected_moov(moov: bytes, said: Protected, constant: bytes) -> Rewritten:
     Raises:
         Damaged: when it is not laid out so.
     """
-    lengths: list[int] = []
-    sets: list[Parameters] = []
+    records: list[bytes] = []
 
     def entries(payload: bytes) -> bytes:
         entry = only(children(payload[_STSD_HEADER:], "stsd"))
         visual = entry.kind in VISUAL
         head = _ENTRY_HEADERS["vide" if visual else "soun"]
-        coded = entry.kind == "avc1"
-        for inner in children(entry.payload[head:], entry.path) if coded else ():
-            if inner.kind == "avcC":
-                sets.append(parse_parameters(inner.payload))
-                lengths.append((inner.payload[4] & 3) + 1)
-        if coded and not sets:
-            raise Damaged(f"{entry.path} has no avcC")
+        if entry.kind in _RECORDS:
+            inner = children(entry.payload[head:], entry.path)
+            records.append(only(inner, _RECORDS[entry.kind], entry.path).payload)
         sealed = box(
             "encv" if visual else "enca", entry.payload + _sinf(entry.kind, said, constant)
         )
@@ -72,8 +67,7 @@ def protected_moov(moov: bytes, said: Protected, constant: bytes) -> Rewritten:
     way = ("moov", "trak", "mdia", "minf", "stbl", "stsd")
     new = _rewritten(moov, way, entries)
     whole = new[8:] + b"".join(said.pssh)
-    parameters = sets[0] if sets else Parameters({}, {})
-    return Rewritten(box("moov", whole), lengths[0] if lengths else 0, parameters)
+    return Rewritten(box("moov", whole), records[0] if records else b"")
 
 
 def _rewritten(data: bytes, way: Sequence[str], change: Callable[[bytes], bytes]) -> bytes:

@@ -9,10 +9,12 @@ import pytest
 
 from encoder.ffmpeg.locate import Ffmpeg, locate
 from encoder.media.package import Package
+from encoder.media.protection import SYSTEMS, Protection
 from encoder.media.renditions import RenditionSet
 from encoder.package.package import package
 
 from .media import make_audio, make_set, make_video
+from .sealed import PICTURES, SOUND
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +81,32 @@ def pack(ffmpeg: Ffmpeg, tmp_path: Path) -> Callable[[RenditionSet], Package]:
         return package(ffmpeg, renditions, into)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small(ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> RenditionSet:
+    folder = tmp_path_factory.mktemp("to protect")
+    rung = make_video(ffmpeg, folder / "h264-90p.mp4", (160, 90), crf=24)
+    sound = make_audio(
+        ffmpeg, folder / "en-2ch.mp4", language="en", name="English", source=1, default=True
+    )
+    return make_set([rung], [sound])
+
+
+@pytest.fixture(scope="session", params=["cbcs", "cenc"])
+def sealed(
+    request: pytest.FixtureRequest,
+    ffmpeg: Ffmpeg,
+    small: RenditionSet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Package:
+    """A protected package. Read it, do not change it."""
+    pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
+    protection = Protection(request.param, (PICTURES, SOUND), SYSTEMS)
+    into = tmp_path_factory.mktemp(request.param)
+    return package(ffmpeg, small, into, protection=protection)
+
+
+@pytest.fixture(scope="session")
+def clear(ffmpeg: Ffmpeg, small: RenditionSet, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return package(ffmpeg, small, tmp_path_factory.mktemp("clear"))

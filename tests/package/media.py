@@ -21,6 +21,8 @@ FRAGMENTS = (0, 60, 109, 150)
 
 _TAGS = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=limited,setsar=1"
 _X264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-sc_threshold", "0")
+_X265_PARAMS = "log-level=none:pools=1:scenecut=0:open-gop=0:slices=2:bframes=3:min-keyint=1"
+_X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-forced-idr", "1")
 _SVT = ("-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "scd=0:lp=1")
 
 
@@ -38,7 +40,11 @@ def make_video(
 ) -> Rendition:
     """A rung of moving test pictures with key frames where they are wanted."""
     source = f"testsrc2=size={size[0]}x{size[1]}:rate={rate},format=yuv420p,{_TAGS}"
-    encoder = _X264 if codec == "h264" else _SVT
+    encoder = {
+        "h264": _X264,
+        "hevc": (*_X265, "-x265-params", _X265_PARAMS),
+        "av1": _SVT,
+    }[codec]
     arguments = ["-f", "lavfi", "-i", source, "-frames:v", str(frames), *encoder]
     arguments += ["-crf", str(crf), "-g", "9999", "-threads", "1"]
     arguments += ["-force_key_frames", force_key_frames(keyframes, rate)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from encoder.package.cursor import Damaged
+from encoder.package.nal_bits import Bits
 
 # No header of a slice is longer, with every table in it; few are longer than the other, which is
 # read in a tenth of the time.
@@ -17,7 +18,8 @@ _LONGEST, _USUAL = 2048, 96
 # Profiles whose sequence parameter sets say how chroma is sampled (7.3.2.1.1).
 _HIGH = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 _P, _B, _I, _SP, _SI = range(5)
-SLICE, IDR = 1, 5
+_SLICE, _IDR = 1, 5
+_PARTITIONS = (2, 3, 4)
 _SPS, _PPS = 7, 8
 
 
@@ -54,53 +56,6 @@ class Parameters:
 
     sequences: Mapping[int, Sequence]
     pictures: Mapping[int, Picture]
-
-
-class _Bits:
-    """The bits of a NAL unit behind its first byte, without the bytes that prevent start codes."""
-
-    def __init__(self, unit: bytes) -> None:
-        # Where those bytes lie, in the unit.
-        self._left_out: list[int] = []
-        parts: list[bytes] = []
-        start = 1
-        while (at := unit.find(b"\0\0\3", start)) >= 0:
-            parts.append(unit[start : at + 2])
-            start = at + 3
-            self._left_out.append(at + 2)
-        data = b"".join([*parts, unit[start:]])
-        self._value = int.from_bytes(data)
-        self._count = 8 * len(data)
-        self._at = 0
-
-    def u(self, count: int) -> int:
-        if self._at + count > self._count:
-            raise Damaged("a NAL unit ends within its header")
-        self._at += count
-        return self._value >> (self._count - self._at) & (1 << count) - 1
-
-    def flag(self) -> bool:
-        return self.u(1) == 1
-
-    def ue(self) -> int:
-        left = self._count - self._at
-        zeros = left - (self._value & (1 << left) - 1).bit_length()
-        if 32 < zeros < left:
-            raise Damaged("a NAL unit has a number of more than 32 bits")
-        return self.u(2 * zeros + 1) - 1
-
-    def se(self) -> int:
-        value = self.ue()
-        return (value + 1) // 2 if value & 1 else -(value // 2)
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes of the unit, as it lies in the sample, up to the last bit read."""
-        place = (self._at - 1) // 8 + 1
-        for one in self._left_out:
-            if one <= place:
-                place += 1
-        return place + 1
 
 
 def parse_parameters(record: bytes) -> Parameters:
@@ -143,7 +98,7 @@ def learn(unit: bytes, known: Parameters) -> Parameters:
 
 
 def _sequence(unit: bytes) -> tuple[int, Sequence]:
-    bits = _Bits(unit)
+    bits = Bits(unit, 1)
     profile = bits.u(8)
     bits.u(16)
     number = bits.ue()
@@ -178,7 +133,7 @@ def _sequence(unit: bytes) -> tuple[int, Sequence]:
     return number, Sequence(separate, colour, frame_number, order_type, order, deltas, frames_only)
 
 
-def _scaling_list(bits: _Bits, size: int) -> None:
+def _scaling_list(bits: Bits, size: int) -> None:
     last, following = 8, 8
     for _ in range(size):
         if following:
@@ -187,7 +142,7 @@ def _scaling_list(bits: _Bits, size: int) -> None:
 
 
 def _picture(unit: bytes) -> tuple[int, Picture]:
-    bits = _Bits(unit)
+    bits = Bits(unit, 1)
     number, sequence = bits.ue(), bits.ue()
     cabac, order_present = bits.flag(), bits.flag()
     if bits.ue():
@@ -222,8 +177,8 @@ def header_bytes(unit: bytes, known: Parameters) -> int:
 
 
 def _header_bytes(unit: bytes, known: Parameters) -> int:
-    bits = _Bits(unit)
-    reference, idr = unit[0] >> 5 & 3, unit[0] & 0x1F == IDR
+    bits = Bits(unit, 1)
+    reference, idr = unit[0] >> 5 & 3, unit[0] & 0x1F == _IDR
     bits.ue()
     kind = bits.ue() % 5
     picture = known.pictures.get(bits.ue())
@@ -277,7 +232,7 @@ def _header_bytes(unit: bytes, known: Parameters) -> int:
     return bits.bytes_read
 
 
-def _weights(bits: _Bits, counts: list[int], chroma: bool) -> None:
+def _weights(bits: Bits, counts: list[int], chroma: bool) -> None:
     """pred_weight_table (7.3.3.2)."""
     bits.ue()
     if chroma:
@@ -294,7 +249,7 @@ def _weights(bits: _Bits, counts: list[int], chroma: bool) -> None:
                     bits.se()
 
 
-def _marking(bits: _Bits, idr: bool) -> None:
+def _marking(bits: Bits, idr: bool) -> None:
     """dec_ref_pic_marking (7.3.3.3)."""
     if idr:
         bits.u(2)
@@ -304,3 +259,32 @@ def _marking(bits: _Bits, idr: bool) -> None:
                 bits.ue()
             if operation == 3:
                 bits.ue()
+
+
+class AvcSlices:
+    """Says of the NAL units of a track, in their order, how much of each is left clear.
+
+    Args:
+        record: what the track's ``avcC`` box holds.
+
+    Raises:
+        Damaged: as :func:`parse_parameters`.
+    """
+
+    def __init__(self, record: bytes) -> None:
+        self._known = parse_parameters(record)
+
+    def clear(self, unit: bytes) -> int:
+        """The bytes from the first one on; all of what is no slice.
+
+        Raises:
+            Damaged: as :func:`header_bytes`.
+        """
+        kind = unit[0] & 0x1F
+        if kind in (_SLICE, _IDR):
+            return header_bytes(unit, self._known)
+        if kind in _PARTITIONS:
+            raise Damaged("its slices are in partitions, which are not encrypted")
+        # Later slices may refer to parameter sets in samples.
+        self._known = learn(unit, self._known)
+        return len(unit)

@@ -1,0 +1,81 @@
+"""Reads the bits of NAL units: ITU-T H.264 and H.265, 7.3.1 and 9.1 or 9.2."""
+
+from __future__ import annotations
+
+from encoder.package.cursor import Damaged
+
+
+class Bits:
+    """The bits of a NAL unit behind its header, without the bytes that prevent start codes.
+
+    Args:
+        unit: the unit, or its start.
+        header: the bytes of its header.
+    """
+
+    def __init__(self, unit: bytes, header: int) -> None:
+        self._header = header
+        # Where those bytes lie, in the unit.
+        self._left_out: list[int] = []
+        parts: list[bytes] = []
+        start = header
+        while (at := unit.find(b"\0\0\3", start)) >= 0:
+            parts.append(unit[start : at + 2])
+            start = at + 3
+            self._left_out.append(at + 2)
+        data = b"".join([*parts, unit[start:]])
+        self._value = int.from_bytes(data)
+        self._count = 8 * len(data)
+        self._at = 0
+
+    def u(self, count: int) -> int:
+        """An unsigned number of some bits.
+
+        Raises:
+            Damaged: when there are not that many; so do all other readers.
+        """
+        self.skip(count)
+        return self._value >> (self._count - self._at) & (1 << count) - 1
+
+    def skip(self, count: int) -> None:
+        """Passes over some bits."""
+        if self._at + count > self._count:
+            raise Damaged("a NAL unit ends within its header")
+        self._at += count
+
+    def flag(self) -> bool:
+        """A bit."""
+        return self.u(1) == 1
+
+    def ue(self) -> int:
+        """An unsigned number by Exponential-Golomb."""
+        left = self._count - self._at
+        zeros = left - (self._value & (1 << left) - 1).bit_length()
+        if 32 < zeros < left:
+            raise Damaged("a NAL unit has a number of more than 32 bits")
+        return self.u(2 * zeros + 1) - 1
+
+    def se(self) -> int:
+        """A signed number by Exponential-Golomb."""
+        value = self.ue()
+        return (value + 1) // 2 if value & 1 else -(value // 2)
+
+    def few(self, most: int, what: str) -> int:
+        """A count, as :meth:`ue`, that may not be larger than a bound; ``what`` is counted."""
+        if (count := self.ue()) > most:
+            raise Damaged(f"a NAL unit has {count} {what}, of {most} that there may be")
+        return count
+
+    @property
+    def odd(self) -> int:
+        """How many bits of the last byte have been read; 0 for all."""
+        return self._at % 8
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the unit, as it lies in the sample, up to the last bit read."""
+        place = (self._at - 1) // 8 + self._header
+        for one in self._left_out:
+            if one <= place:
+                place += 1
+        return place + 1
