@@ -113,6 +113,8 @@ def _audio(entry: Box) -> SampleEntry:
     if kind not in ("mp4a", "ac-3", "ec-3", "Opus"):
         raise Damaged(f"{entry.path} is a coding that is not packaged")
     codec, channels = audio_codec(kind, boxes, entry, channels)
+    if kind == "mp4a" and not codec.startswith("mp4a.40."):
+        raise Damaged(f"{entry.path} is not MPEG-4 audio but {codec}")
     return SampleEntry(codec, sample_rate=sample_rate, channels=channels, protected=protected)
 
 
@@ -206,7 +208,11 @@ def _nclx(colr: Box) -> tuple[int, int, int, int]:
 
 
 def _esds(box: Box) -> tuple[str, int]:
-    """The codec string and the channel configuration (0: not one of the standard ones)."""
+    """The codec string and the channel configuration (0: not one of the standard ones).
+
+    The string of what is not MPEG-4 audio ends with its object type, as mp4a.6b of MP3 (RFC 6381
+    3.3), and its configuration is not read.
+    """
     cursor = Cursor(box.payload, box.path)
     cursor.full_box()
     stream = Cursor(_descriptor(cursor, 3), box.path)
@@ -221,7 +227,7 @@ def _esds(box: Box) -> tuple[str, int]:
     decoder = Cursor(_descriptor(stream, 4), box.path)
     coding = decoder.u8()
     if coding != 0x40:
-        raise Damaged(f"{box.path} is not MPEG-4 audio but object type 0x{coding:02x}")
+        return f"mp4a.{coding:02x}", 0
     decoder.take(12)
     config = _descriptor(decoder, 5)
     object_type, configuration = audio_specific_config(config, box.path)

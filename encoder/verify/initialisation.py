@@ -19,9 +19,11 @@ class Coding:
     """What the sample entry says.
 
     ``kind`` is the coding of the clear samples, ``record`` its configuration record, ``nal_length``
-    the bytes before each NAL unit (0 where there are none). ``colour`` is primaries, transfer,
-    matrix and full range of an nclx box. ``scheme`` is empty when samples are clear; ``pattern``
-    are the encrypted and the skipped blocks of it, ``kid`` the hexadecimal identifier of the key.
+    the bytes before each NAL unit (0 where there are none). ``rate`` is the sampling rate of sound
+    in Hz (0 where it is not known), ``pixel`` the shape of a pixel (``pasp``), None where the entry
+    does not say. ``colour`` is primaries, transfer, matrix and full range of an nclx box.
+    ``scheme`` is empty when samples are clear; ``pattern`` are the encrypted and the skipped blocks
+    of it, ``kid`` the hexadecimal identifier of the key.
     """
 
     kind: str
@@ -29,6 +31,8 @@ class Coding:
     width: int = 0
     height: int = 0
     channels: int = 0
+    rate: int = 0
+    pixel: tuple[int, int] | None = None
     record: bytes = b""
     nal_length: int = 0
     colour: tuple[int, int, int, int] | None = None
@@ -40,7 +44,8 @@ class Coding:
 @dataclass(frozen=True, slots=True)
 class Initialisation:
     """A track's header. ``skip`` are the ticks that its edit list leaves out, None without one;
-    ``others`` is how many more tracks are in it."""
+    ``others`` is how many more tracks are in it. ``typed`` is whether ``ftyp`` comes first, and
+    ``extended`` whether ``mvex`` announces fragments of the track."""
 
     kind: str
     track_id: int
@@ -51,11 +56,8 @@ class Initialisation:
     defaults: tuple[int, int, int]
     others: int
     digest: str
-
-    @property
-    def aac_frame(self) -> int:
-        """Samples of an access unit, for a tolerance."""
-        return 2048 if self.coding.kind in ("mp4a", "ac-3", "ec-3") else 960
+    typed: bool = True
+    extended: bool = True
 
 
 def read_initialisation(data: bytes) -> Initialisation:
@@ -95,9 +97,11 @@ def read_initialisation(data: bytes) -> Initialisation:
         language="".join(chr((packed >> shift & 0x1F) + 0x60) for shift in (10, 5, 0)),
         skip=_skip(trak),
         coding=_coding(only(stbl, "stsd", "stbl"), handler),
-        defaults=_defaults(moov, track_id),
+        defaults=_defaults(moov, track_id) or (0, 0, 0),
         others=len(tracks) - 1,
         digest=hashlib.sha256(data).hexdigest(),
+        typed=boxes[0].kind in ("ftyp", "styp"),
+        extended=_defaults(moov, track_id) is not None,
     )
 
 
@@ -130,7 +134,8 @@ def _skip(trak: tuple[Box, ...]) -> int | None:
     return skip
 
 
-def _defaults(moov: tuple[Box, ...], track_id: int) -> tuple[int, int, int]:
+def _defaults(moov: tuple[Box, ...], track_id: int) -> tuple[int, int, int] | None:
+    """Duration, size and flags of samples that do not say; None where ``trex`` is missing."""
     for box in moov:
         for trex in children(box.payload, box.path) if box.kind == "mvex" else ():
             cursor = Cursor(trex.payload, trex.path)
@@ -138,7 +143,7 @@ def _defaults(moov: tuple[Box, ...], track_id: int) -> tuple[int, int, int]:
                 continue
             cursor.u32()
             return cursor.u32(), cursor.u32(), cursor.u32()
-    return 0, 0, 0
+    return None
 
 
 def _coding(stsd: Box, handler: str) -> Coding:
@@ -180,10 +185,18 @@ def _visual(entry: Box) -> Coding:
         record=record,
         nal_length=nal,
         colour=_colour(boxes.get("colr")),
+        pixel=_pixel(boxes.get("pasp")),
         scheme=scheme,
         pattern=pattern,
         kid=kid,
     )
+
+
+def _pixel(pasp: Box | None) -> tuple[int, int] | None:
+    if pasp is None or len(pasp.payload) < 8:
+        return None
+    cursor = Cursor(pasp.payload, pasp.path)
+    return cursor.u32(), cursor.u32()
 
 
 def _colour(colr: Box | None) -> tuple[int, int, int, int] | None:
@@ -198,11 +211,19 @@ def _audio(entry: Box) -> Coding:
     head = Cursor(cursor.take(_AUDIO_HEADER), entry.path)
     head.take(16)
     channels = head.u16()
+    head.take(6)
+    rate = head.u32() >> 16
     boxes = {box.kind: box for box in children(cursor.rest(), entry.path)}
     kind, scheme, pattern, kid = _protection(entry.kind, boxes)
     codec, channels = audio_codec(kind, boxes, entry, channels)
     return Coding(
-        kind=kind, codec=codec, channels=channels, scheme=scheme, pattern=pattern, kid=kid
+        kind=kind,
+        codec=codec,
+        channels=channels,
+        rate=rate,
+        scheme=scheme,
+        pattern=pattern,
+        kid=kid,
     )
 
 

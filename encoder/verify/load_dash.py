@@ -22,8 +22,9 @@ _MOST_SEGMENTS = 100_000
 # Durations are written to the millisecond, if not more exactly.
 _ROUNDED = Fraction(1, 1000)
 
-# Where a segment lies (file, offset, bytes or None for the rest) and how long it is said to be.
-Address = tuple[str, int, int | None, Fraction]
+# Where a segment lies (file, offset, bytes or None for the rest), how long it is said to be, and
+# when it is said to be presented, if that is said.
+Address = tuple[str, int, int | None, Fraction, Fraction | None]
 
 
 def seconds(text: str | None) -> Fraction | None:
@@ -94,7 +95,7 @@ def _pictures(subject: Subject, nodes: tuple[Node, Node, Node]) -> None:
     if mime not in ("image/jpeg", "image/png"):
         problems.append((place, mime or "no mimeType", "image/jpeg or image/png"))
     sheets = []
-    for name, _, _, duration in _segments(subject, base, nodes, values, Media(), None):
+    for name, _, _, duration, _ in _segments(subject, base, nodes, values, Media(), None):
         checked_range(subject, place, name, 0, None)
         sheets.append(Sheet(place, name, duration))
     # The last segment of a template lasts as long as the others, whatever is left of the title.
@@ -144,12 +145,12 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
     addresses = list(_segments(subject, base, nodes, values, media, start))
     parts = []
     used: dict[str, MediaFile] = {}
-    for name, offset, length, duration in addresses:
+    for name, offset, length, duration, at_time in addresses:
         file, at, size = checked_range(subject, place, name, offset, length)
         fragments: tuple[Fragment, ...] = ()
         if header is not None and size:
             fragments, used[file] = media.fragments(subject, file, header, at, at + size)
-        parts.append(Part(place, file, at, size, duration, fragments))
+        parts.append(Part(place, file, at, size, duration, fragments, at_time))
     container = "mp4" if mime.endswith("/mp4") else "vtt" if mime == "text/vtt" else "unknown"
     if container == "unknown":
         subject.unread.append(f"representation {label} is {mime or 'of no type'}: not looked into")
@@ -157,7 +158,7 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
     stream = Stream(
         label, place, container, kind, header, start, tuple(parts), tuple(used.values())
     )
-    return Representation(node, adaptation, period, addressing, stream)
+    return Representation(node, adaptation, period, addressing, stream, _offset(values))
 
 
 def _kind(adaptation: Node, node: Node) -> str:
@@ -178,6 +179,12 @@ def _merged(nodes: tuple[Node, Node, Node]) -> dict[str, str]:
             if child.name in _ADDRESSING:
                 values |= child.attributes
     return values
+
+
+def _offset(values: dict[str, str]) -> Fraction:
+    """The presentation time of the media at which the period starts, in seconds."""
+    scale = whole(values.get("timescale"), 1) or 1
+    return Fraction(whole(values.get("presentationTimeOffset")), scale)
 
 
 def _inner(nodes: tuple[Node, Node, Node], name: str) -> Node | None:
@@ -255,12 +262,13 @@ def _segments(
         for one in urls:
             name = target(base, one.get("media") or "") if one.get("media") else base
             if name is not None:
-                yield (name, *_range(one.get("mediaRange")), length)
+                yield (name, *_range(one.get("mediaRange")), length, None)
     elif "media" in values:
+        scale = whole(values.get("timescale"), 1) or 1
         for number, time, length in _timeline(nodes, values, total):
             name = target(base, filled(values["media"], nodes[2], number, time))
             if name is not None:
-                yield name, 0, None, length
+                yield name, 0, None, length, Fraction(time, scale)
     elif start is not None:
         yield from _indexed(subject, base, values, media, start, total)
 
@@ -283,11 +291,11 @@ def _indexed(
     index = next((one for one in file.indexes if one.offset == offset and length), None)
     if index is None:
         at = file.fragments[0].offset if file.fragments else start[1] + start[2]
-        yield base, at, None, total
+        yield base, at, None, total, None
         return
     at = index.anchor
     for reference, duration, _ in index.references:
-        yield base, at, reference & 0x7FFFFFFF, Fraction(duration, index.timescale or 1)
+        yield base, at, reference & 0x7FFFFFFF, Fraction(duration, index.timescale or 1), None
         at += reference & 0x7FFFFFFF
 
 

@@ -16,6 +16,9 @@ from encoder.verify.verdict import Place
 
 _KINDS = {"AUDIO": "audio", "SUBTITLES": "text", "VIDEO": "video"}
 
+# What WebM and Matroska start with (RFC 8794 8.1).
+_EBML = b"\x1a\x45\xdf\xa3"
+
 
 @dataclass(slots=True)
 class Media:
@@ -31,6 +34,9 @@ class Media:
         if place not in self.headers:
             name, offset, size = place
             self.headers[place] = None
+            if subject.files.read(name, offset, 4) == _EBML:
+                subject.unread.append(f"{name} is WebM or Matroska: it is not looked into")
+                return None
             try:
                 self.headers[place] = read_initialisation(subject.files.read(name, offset, size))
             except Damaged as error:

@@ -17,7 +17,7 @@ from encoder.verify.xmltree import Node
 
 _LIVE, _ON_DEMAND = "isoff-live", "isoff-on-demand"
 PROTECTION = "urn:mpeg:dash:mp4protection:2011"
-_ROLE = "urn:mpeg:dash:role:2011"
+ROLE = "urn:mpeg:dash:role:2011"
 TRICK_MODE = "http://dashif.org/guidelines/trickmode"
 
 
@@ -197,7 +197,7 @@ def main_role(s: Subject) -> Iterator[Hit]:
     mains: set[int] = set()
     for adaptation, inside in video:
         roles = [
-            one.get("value") for one in adaptation.all("Role") if one.get("schemeIdUri") == _ROLE
+            one.get("value") for one in adaptation.all("Role") if one.get("schemeIdUri") == ROLE
         ]
         if not roles:
             yield Hit(at(s, adaptation), "no Role among several video sets", "Role main or another")

@@ -12,6 +12,8 @@ from encoder.verify.verdict import Check, Hit, Rule, Severity
 
 _MODERN = ("hvc1", "hev1", "dvh1", "dvhe", "av01")
 _VIDEO = ("avc1", "avc3", *_MODERN, "vp09")
+# The object types of MPEG-1 and MPEG-2 layer III, and what they are called among those of MPEG-4.
+_MP3 = {"mp4a.6b": "mp4a.40.34", "mp4a.69": "mp4a.40.34"}
 _RANGES = {16: "PQ", 18: "HLG"}
 
 
@@ -31,7 +33,7 @@ def same_codec(declared: str, found: str) -> bool:
     What a string leaves out at its end is the default, and is not held against it. SBR and PS may
     be signalled inside of AAC only, so that the file looks like plain AAC.
     """
-    one, other = declared.lower().split("."), found.lower().split(".")
+    one, other = (_MP3.get(text.lower(), text.lower()).split(".") for text in (declared, found))
     if one[:2] == other[:2] == ["mp4a", "40"] and len(one) == len(other) == 3:
         return one[2] == other[2] or {one[2], other[2]} <= {"2", "5", "29"}
     if one[0] in ("av01", "vp09"):

@@ -9,6 +9,9 @@ from encoder.verify.rules_multivariant import codecs, coding, rule
 from encoder.verify.subject import Subject
 from encoder.verify.verdict import Hit, Place
 
+# AAC, with SBR, with parametric stereo, and xHE-AAC, as RFC 6381 has them.
+_AAC = ("mp4a.40.2", "mp4a.40.5", "mp4a.40.29", "mp4a.40.42")
+
 
 def stereo_aac(s: Subject) -> Iterator[Hit]:
     audio = list(s.renditions("AUDIO"))
@@ -17,7 +20,7 @@ def stereo_aac(s: Subject) -> Iterator[Hit]:
         audio or any(coding(c) in ("mp4a", "ac-3", "ec-3") for c in declared)
     ):
         return
-    if not any(c.startswith("mp4a.40.") for c in declared):
+    if not any(c in _AAC for c in declared):
         yield Hit(s.master.at(), f"CODECS {', '.join(dict.fromkeys(declared))}", "AAC (mp4a.40.2)")
         return
     # Of what could not be read, the playlist says how many channels it has, and is believed.
@@ -25,7 +28,7 @@ def stereo_aac(s: Subject) -> Iterator[Hit]:
     counts = [tag.attributes.get("CHANNELS", "2").partition("/")[0] for tag, _ in audio]
     # Sound of one channel has no stereo to offer.
     fitting = [
-        said in ("1", "2") and (kind is None or kind.codec.startswith("mp4a.40."))
+        said in ("1", "2") and (kind is None or kind.codec in _AAC)
         for said, kind in zip(counts, kinds, strict=True)
     ]
     if fitting and not any(fitting):

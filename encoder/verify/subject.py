@@ -26,7 +26,8 @@ _TICKS = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Part:
     """A segment as a manifest names it and as it is. ``size`` is 0 when it is not there;
-    ``duration`` is what the manifest says, in seconds."""
+    ``duration`` is what the manifest says, in seconds, ``start`` when it says that the segment is
+    presented; None where it says that by adding up alone."""
 
     place: Place
     name: str
@@ -34,6 +35,7 @@ class Part:
     size: int
     duration: Fraction
     fragments: tuple[Fragment, ...]
+    start: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,15 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class Representation:
     """A DASH representation with the elements around it, from the outside in. ``template`` is the
-    element that addresses its segments."""
+    element that addresses its segments, ``offset`` the presentation time of the media at which the
+    period starts, in seconds."""
 
     node: Node
     adaptation: Node
     period: Node
     addressing: Node | None
     stream: Stream
+    offset: Fraction = Fraction(0)
 
     @property
     def id(self) -> str:

@@ -12,6 +12,8 @@ from encoder.errors import MasterError
 from encoder.verify import (
     rules_dash,
     rules_dash_media,
+    rules_dash_sets,
+    rules_dash_times,
     rules_iframes,
     rules_multivariant,
     rules_ours,
@@ -40,6 +42,8 @@ RULES: tuple[Rule, ...] = (
     *rules_text.RULES,
     *rules_dash.RULES,
     *rules_dash_media.RULES,
+    *rules_dash_sets.RULES,
+    *rules_dash_times.RULES,
     *rules_protection.RULES,
     *rules_pictures.RULES,
     *rules_ours.RULES,

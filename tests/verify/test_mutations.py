@@ -14,13 +14,14 @@ from encoder.verify.verify import RULES, verify
 from . import synthetic
 from .damage import both, published, reported
 from .damage_dash import DASH
+from .damage_dash_sets import SETS_AND_TIMES
 from .damage_media import MEDIA
 from .damage_multivariant import MULTIVARIANT
 from .damage_pictures import PICTURES
 from .damage_playlists import PLAYLISTS
 
 MASTER = "master.m3u8"
-DAMAGES = MULTIVARIANT | PLAYLISTS | MEDIA | DASH | PICTURES
+DAMAGES = MULTIVARIANT | PLAYLISTS | MEDIA | DASH | SETS_AND_TIMES | PICTURES
 
 
 def rules_broken(path: Path) -> set[str]:

@@ -22,7 +22,7 @@ from encoder.verify.verify import verify
 from encoder.verify.xmltree import BadXml, parse_xml
 from tests.cli.documented import wrong_in
 
-from .damage import TOP, both, replaced, reported
+from .damage import ENGLISH, TOP, both, patched, replaced, reported
 
 MASTER, MPD = "master.m3u8", "manifest.mpd"
 
@@ -248,3 +248,28 @@ def test_digits_that_are_no_numbers_are_found(copied: Path, name: str, old: str,
 def test_a_score_that_is_no_number_is_none(copied: Path) -> None:
     both(reported(), replaced(MASTER, r"SCORE=[\d.]+", "SCORE=\u00b2"))(copied)
     assert verify(copied).passed()
+
+
+def test_layer_iii_and_webm_are_judged_as_what_they_are(copied: Path) -> None:
+    """Their files are none of ours, and no broken ones."""
+    patched(f"{ENGLISH}.mp4", "esds", 11, b"\x6b")(copied)
+    replaced(MPD, '"mp4a.40.2"', '"mp4a.6b"')(copied)
+    found = {(one.rule, one.place.line) for one in verify(copied).findings}
+    # Every variant says that it is AAC, of the group as a whole.
+    assert {rule for rule, _ in found} == {"HLS 9.1"}
+    replaced(MASTER, r"mp4a\.40\.2", "mp4a.40.34,mp4a.40.2", 4)(copied)
+    assert verify(copied).findings == ()
+    webm = b"\x1a\x45\xdf\xa3" + bytes(400)
+    (copied / f"{ENGLISH}.mp4").write_bytes(webm)
+    replaced(MPD, '"audio/mp4"', '"audio/webm"')(copied)
+    verdict = verify(copied / MPD)
+    assert any("WebM" in one for one in verdict.unread)
+    assert "OURS boxes" not in {one.rule for one in verdict.findings}
+
+
+def test_sound_of_layer_iii_alone_lacks_aac(copied: Path) -> None:
+    for name in ("en", "fr"):
+        patched(f"audio/{name}-2ch.mp4", "esds", 11, b"\x6b")(copied)
+    replaced(MPD, '"mp4a.40.2"', '"mp4a.6b"', 2)(copied)
+    replaced(MASTER, r"mp4a\.40\.2", "mp4a.40.34", 4)(copied)
+    assert {one.rule for one in verify(copied).findings} == {"HLS 2.3"}
