@@ -78,6 +78,7 @@ def command(
     from encoder.engine.publish import check_destination, publish, read_published, staging
     from encoder.engine.texts import make_text
     from encoder.media.frames import frame_time
+    from encoder.media.package import Packaging
     from encoder.report.verbs import package_document, published_package
 
     try:
@@ -96,6 +97,7 @@ def command(
         keys.check_new()
         check_layout(keys.protection, layout)
     protection = keys.protection if keys else None
+    packaging = Packaging(length, layout, protection)
     source = read_published(renditions[0])
     made_here = is_folder(renditions[0])
     with pipeline(common) as steps, staging(output) as folder, steps.store.work() as scratch:
@@ -108,7 +110,7 @@ def command(
         duration = frame_time(found.frames, found.frame_rate)
         found = replace(found, text=make_text(steps, None, None, duration, files, found.text))
         with gathered.named():
-            made = replace(steps.package(found, folder, length, layout, protection), path=output)
+            made = replace(steps.package(found, folder, packaging), path=output)
         prove(folder, protection)
         digest = source.master_digest if source else ""
         with keys.kept() if keys else nullcontext():

@@ -113,12 +113,12 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     ladder, encoded = corrected.ladder, corrected.encoded
     renditions = replace(encoded.renditions, text=text)
     with staging(request.output) as folder, pipeline.store.work() as scratch:
-        packaging = _Packaging(pipeline, request, renditions, folder)
-        files = packaging.make(scratch)
+        making = _Making(pipeline, request, renditions, folder)
+        files = making.make(scratch)
         scorecard = _score(
             pipeline, request, master, conform, analysis, encoded, measured, files, scratch
         )
-        package = packaging.finish(scorecard, scratch)
+        package = making.finish(scorecard, scratch)
         if scorecard is not None:
             for said in dominated(package, scorecard):
                 pipeline.warn(said)
@@ -152,7 +152,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Packaging:
+class _Making:
     """Makes the package of a title, in two steps around its scores."""
 
     pipeline: Pipeline
@@ -163,27 +163,18 @@ class _Packaging:
     def make(self, scratch: Path) -> dict[str, Path]:
         """Writes the package; a file of each rung, by its id, that can be decoded: the published
         one, or the twin in ``scratch`` of what is encrypted, which cannot be looked at."""
-        seconds, layout = self.request.policy.segment_seconds, self.request.layout
-        protection = self.request.protection
-        if protection is None:
-            package = self.pipeline.package(self.renditions, self.folder, seconds, layout)
+        if self.request.protection is None:
+            package = self.pipeline.package(self.renditions, self.folder, self.request.packaging)
             return _files(package, self.folder, scratch)
         twins = scratch / "clear"
         twins.mkdir()
-        self.pipeline.package_tracks(
-            self.renditions, self.folder, seconds, layout, protection, twins
-        )
+        self.pipeline.package_tracks(self.renditions, self.folder, self.request.packaging, twins)
         return {one.id: twins / f"{one.id}.mp4" for one in self.renditions.video}
 
     def finish(self, scores: Scorecard | None, scratch: Path) -> Package:
         """What is published, its manifests with the scores."""
         package = self.pipeline.package_manifests(
-            self.renditions,
-            self.folder,
-            self.request.policy.segment_seconds,
-            self.request.layout,
-            self.request.protection,
-            scores,
+            self.renditions, self.folder, self.request.packaging, scores
         )
         if scores is not None:
             shutil.copytree(scratch / _SCORES, self.folder / _SCORES)

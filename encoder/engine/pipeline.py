@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 from encoder.encode.audio import encode_audio
@@ -16,6 +15,7 @@ from encoder.engine.chunk_runner import ChunkRunner, Task
 from encoder.engine.chunk_runner import Running as ChunkProgress
 from encoder.engine.chunk_store import ChunkStore
 from encoder.engine.events import Notice
+from encoder.engine.package_steps import PackageSteps
 from encoder.engine.reasons import why_missing
 from encoder.engine.remaining import Remaining
 from encoder.engine.resources import batches, cores, expected_memory, workers
@@ -40,19 +40,15 @@ from encoder.media.conform import Conform
 from encoder.media.frames import frame_time
 from encoder.media.ladder import Ladder, Rung, Trial
 from encoder.media.master import Master
-from encoder.media.package import BYTE_RANGES, Layout, Package
 from encoder.media.pictures import Pictures
 from encoder.media.policy import AudioPolicy, PicturesPolicy, Policy
-from encoder.media.protection import Protection
 from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
-from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
-from encoder.package.package import conclude, package, write_tracks
 from encoder.pictures.make import make_pictures
 from encoder.report.text import some
 
 
-class Pipeline(ScoreSteps):
+class Pipeline(ScoreSteps, PackageSteps):
     """The steps, with what they run on: see :class:`encoder.engine.steps.Steps`."""
 
     def ladder(
@@ -333,93 +329,6 @@ class Pipeline(ScoreSteps):
             count = found.thumbnails.count if found.thumbnails else 0
             running.detail = some(count, "thumbnail") + (", a poster" if found.poster else "")
         return found.moved(lambda path: entry.folder / path)
-
-    # Renditions to Scorecard
-
-    def package(
-        self,
-        renditions: RenditionSet,
-        into: Path,
-        segment_seconds: Fraction,
-        layout: Layout = BYTE_RANGES,
-        protection: Protection | None = None,
-        scores: Scorecard | None = None,
-    ) -> Package:
-        """Tracks and manifests in an empty folder; with scores, variants have theirs.
-
-        Raises:
-            PackageError: when the renditions do not fit together.
-        """
-        with self.stage("package") as running:
-            made = package(
-                self.ffmpeg,
-                renditions,
-                into,
-                segment_seconds=segment_seconds,
-                layout=layout,
-                protection=protection,
-                scores=None if scores is None else _means(scores),
-            )
-            running.detail = f"{some(len(made.tracks), 'track')}, {made.bytes / 1e6:.1f} MB"
-        return made
-
-    def package_tracks(
-        self,
-        renditions: RenditionSet,
-        into: Path,
-        segment_seconds: Fraction,
-        layout: Layout,
-        protection: Protection,
-        twins: Path,
-    ) -> None:
-        """All of an encrypted package but its manifests, and the rungs' twins that are not
-        encrypted, for their scores, in one pass: :func:`encoder.package.package.write_tracks`.
-
-        Raises:
-            PackageError: when the renditions do not fit together.
-        """
-        with self.stage("package") as running:
-            write_tracks(
-                self.ffmpeg,
-                renditions,
-                into,
-                segment_seconds=segment_seconds,
-                layout=layout,
-                protection=protection,
-                twins=twins,
-            )
-            running.detail = f"{some(len(renditions.video), 'rung')}, clear as well for scores"
-
-    def package_manifests(
-        self,
-        renditions: RenditionSet,
-        folder: Path,
-        segment_seconds: Fraction,
-        layout: Layout = BYTE_RANGES,
-        protection: Protection | None = None,
-        scores: Scorecard | None = None,
-    ) -> Package:
-        """Writes the manifests of a package, anew if they are there, each variant's mean VMAF as
-        its SCORE; and encrypts what is encrypted whole.
-
-        Raises:
-            PackageError: when the package is not that of the renditions.
-        """
-        with self.stage("package") as running:
-            made = conclude(
-                renditions,
-                folder,
-                segment_seconds=segment_seconds,
-                layout=layout,
-                scores=None if scores is None else _means(scores),
-                protection=protection,
-            )
-            running.detail = f"{len(made.tracks)} tracks, {made.bytes / 1e6:.1f} MB"
-        return made
-
-
-def _means(card: Scorecard) -> dict[str, float]:
-    return {one.rendition: one.metric("vmaf").title.mean for one in card.renditions}
 
 
 def _never() -> bool:

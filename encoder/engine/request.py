@@ -15,7 +15,7 @@ from encoder.engine.keys import Keys
 from encoder.engine.publish import is_intact, read_published
 from encoder.engine.store import Store, key_of
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import BYTE_RANGES, Layout
+from encoder.media.package import BYTE_RANGES, Layout, Packaging
 from encoder.media.policy import Policy
 from encoder.media.protection import Protection
 from encoder.text.sidecar import Sidecar
@@ -58,6 +58,11 @@ class Request:
     def protection(self) -> Protection | None:
         """How the package is to be encrypted; None where it is to be clear."""
         return self.keys.protection if self.keys else None
+
+    @property
+    def packaging(self) -> Packaging:
+        """How the package is to be made."""
+        return Packaging(self.policy.segment_seconds, self.layout, self.protection)
 
 
 @dataclass(frozen=True, slots=True)

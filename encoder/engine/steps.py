@@ -117,15 +117,22 @@ class Steps:
         """A stage: announced, timed, and told of when it is done."""
         self.emit(StageStarted(name, "", total, unit))
         running = Running(name, self.emit, total)
-        wall, cpu = time.monotonic(), cpu_seconds()
-        try:
+        wall, before = time.monotonic(), self.meter.cpu.get(name, 0.0)
+        with self.metered(name):
             yield running
-        finally:
-            spent = cpu_seconds() - cpu
-            self.meter.cpu[name] = self.meter.cpu.get(name, 0.0) + spent
+        spent = self.meter.cpu[name] - before
         self.emit(
             StageFinished(name, running.cached, running.detail, spent, time.monotonic() - wall)
         )
+
+    @contextmanager
+    def metered(self, name: Stage) -> Iterator[None]:
+        """Counts what is done as part of a stage, without telling of it."""
+        cpu = cpu_seconds()
+        try:
+            yield
+        finally:
+            self.meter.cpu[name] = self.meter.cpu.get(name, 0.0) + cpu_seconds() - cpu
 
     def cached(
         self,

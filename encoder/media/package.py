@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from encoder.media.pictures import Poster, Thumbnails
-from encoder.media.protection import Protected
+from encoder.media.protection import Protected, Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,26 @@ class Layout:
 
 
 BYTE_RANGES = Layout()
+SEGMENT_SECONDS = Fraction(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Packaging:
+    """How a package is made of renditions.
+
+    ``segment_seconds`` is how long HLS segments should be; they never are longer, except by the
+    rounding to frames, or where a single group of pictures is. ``layout`` is how tracks lie in it,
+    ``protection`` how video and audio are encrypted, None where they are not; subtitles and
+    pictures never are.
+    """
+
+    segment_seconds: Fraction = SEGMENT_SECONDS
+    layout: Layout = BYTE_RANGES
+    protection: Protection | None = None
+
+
+# Clear, as files with byte ranges.
+USUAL = Packaging()
 
 
 @dataclass(frozen=True, slots=True)

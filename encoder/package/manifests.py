@@ -11,11 +11,12 @@ from pathlib import Path
 
 from encoder.errors import MachineError
 from encoder.media.package import (
-    BYTE_RANGES,
+    USUAL,
     Layout,
     Package,
     PackagedProtection,
     PackagedTrack,
+    Packaging,
     Segment,
     Track,
 )
@@ -56,11 +57,8 @@ DASH_NAME = "manifest.mpd"
 def write_manifests(
     renditions: RenditionSet,
     into: Path,
-    *,
-    segment_seconds: Fraction = Fraction(6),
-    layout: Layout = BYTE_RANGES,
+    packaging: Packaging = USUAL,
     scores: Mapping[str, float] | None = None,
-    protection: Protection | None = None,
 ) -> Package:
     """Writes both manifests and all media playlists of a package whose tracks are there.
 
@@ -70,11 +68,9 @@ def write_manifests(
     Args:
         renditions: what the tracks were made from; the files behind it are not needed.
         into: the folder of the package.
-        segment_seconds: as when it was packaged.
-        layout: as when it was packaged.
+        packaging: as when it was packaged. Its keys have what their owners want players to be told
+            of them, and it says whether segments are to be encrypted whole.
         scores: the mean VMAF of every rendition by its id, for HLS's SCORE; none without.
-        protection: of the tracks, for what the owners of keys want to be told of them; and whether
-            their segments are to be encrypted whole, of which HLS alone knows.
 
     Raises:
         PackageError: when a track is missing, damaged, or does not fit the others, or only some
@@ -82,6 +78,7 @@ def write_manifests(
         MachineError: when the folder cannot be written to.
     """
     check_scores(renditions, scores)
+    layout, protection = packaging.layout, packaging.protection
     keys = protection.keys if protection else ()
     whole = protection if protection and protection.scheme == WHOLE else None
     movies = _found(layout, into, "video", renditions.video, keys)
@@ -91,7 +88,7 @@ def write_manifests(
         check_segments(renditions.video, tracks)
         starts = files_start(tracks[0].fragments)
     else:
-        starts = video_segments(tracks[0], renditions, segment_seconds)
+        starts = video_segments(tracks[0], renditions, packaging.segment_seconds)
     video = [(track, group(track.fragments, starts)) for track in tracks]
     if whole:
         video = [_whole(*one, whole) for one in video]

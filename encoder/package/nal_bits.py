@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from encoder.package.cursor import Damaged
 
+_ENDS = "a NAL unit ends within its header"
+
 
 class Bits:
     """The bits of a NAL unit behind its header, without the bytes that prevent start codes.
@@ -24,8 +26,9 @@ class Bits:
             start = at + 3
             self._left_out.append(at + 2)
         data = b"".join([*parts, unit[start:]])
-        self._value = int.from_bytes(data)
+        # As text, which is read faster than numbers of hundreds of bits are shifted.
         self._count = 8 * len(data)
+        self._bits = f"{int.from_bytes(data):0{self._count}b}" if data else ""
         self._at = 0
 
     def u(self, count: int) -> int:
@@ -34,26 +37,38 @@ class Bits:
         Raises:
             Damaged: when there are not that many; so do all other readers.
         """
+        at = self._at
         self.skip(count)
-        return self._value >> (self._count - self._at) & (1 << count) - 1
+        return int(self._bits[at : self._at], 2) if count else 0
 
     def skip(self, count: int) -> None:
         """Passes over some bits."""
-        if self._at + count > self._count:
-            raise Damaged("a NAL unit ends within its header")
         self._at += count
+        if self._at > self._count:
+            raise Damaged(_ENDS)
 
     def flag(self) -> bool:
         """A bit."""
-        return self.u(1) == 1
+        at = self._at
+        if at == self._count:
+            raise Damaged(_ENDS)
+        self._at = at + 1
+        return self._bits[at] == "1"
 
     def ue(self) -> int:
         """An unsigned number by Exponential-Golomb."""
-        left = self._count - self._at
-        zeros = left - (self._value & (1 << left) - 1).bit_length()
-        if 32 < zeros < left:
+        at = self._at
+        one = self._bits.find("1", at)
+        if one == at:
+            self._at = at + 1
+            return 0
+        end = 2 * one - at + 1
+        if one < 0 or end > self._count:
+            raise Damaged(_ENDS)
+        if one - at > 32:
             raise Damaged("a NAL unit has a number of more than 32 bits")
-        return self.u(2 * zeros + 1) - 1
+        self._at = end
+        return int(self._bits[one:end], 2) - 1
 
     def se(self) -> int:
         """A signed number by Exponential-Golomb."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import BYTE_RANGES, Layout, Package, Track
+from encoder.media.package import USUAL, Layout, Package, Packaging, Track
 from encoder.media.protection import WHOLE, Protection
 from encoder.media.renditions import RenditionSet
 from encoder.package.av1_tiles import tile_ranges
@@ -33,7 +33,7 @@ from encoder.package.layout import track_place
 from encoder.package.lead import check_lead, clear_segments
 from encoder.package.manifests import video_segments, write_manifests, writing
 from encoder.package.protect import Sealed, check_protection, seal
-from encoder.package.rewrap import rewrap_audio, rewrap_video
+from encoder.package.rewrap import audio_rewrap, rewrapped, video_rewrap
 from encoder.package.segments import (
     fragment_times,
     nearest_fragments,
@@ -56,11 +56,8 @@ def package(
     ffmpeg: Ffmpeg,
     renditions: RenditionSet,
     into: Path,
-    *,
-    segment_seconds: Fraction = Fraction(6),
-    layout: Layout = BYTE_RANGES,
+    packaging: Packaging = USUAL,
     scores: Mapping[str, float] | None = None,
-    protection: Protection | None = None,
 ) -> Package:
     """Makes the package of a set of renditions.
 
@@ -72,11 +69,8 @@ def package(
         ffmpeg: the program that rewraps.
         renditions: what to package.
         into: an existing, empty folder; left as it is when this fails, for its maker to remove.
-        segment_seconds: how long HLS segments should be; they never are longer, except by the
-            rounding to frames, or where a single group of pictures is.
-        layout: how tracks lie in the package.
+        packaging: how.
         scores: the mean VMAF of every rendition by its id, for HLS's SCORE; none without.
-        protection: how video and audio are encrypted; subtitles and pictures never are.
 
     Raises:
         PackageError: when the renditions are not what they should be: frames missing, boundaries
@@ -85,32 +79,15 @@ def package(
             is not installed.
     """
     check_scores(renditions, scores)
-    write_tracks(
-        ffmpeg,
-        renditions,
-        into,
-        segment_seconds=segment_seconds,
-        layout=layout,
-        protection=protection,
-    )
-    return conclude(
-        renditions,
-        into,
-        segment_seconds=segment_seconds,
-        layout=layout,
-        scores=scores,
-        protection=protection,
-    )
+    write_tracks(ffmpeg, renditions, into, packaging)
+    return conclude(renditions, into, packaging, scores)
 
 
 def write_tracks(
     ffmpeg: Ffmpeg,
     renditions: RenditionSet,
     into: Path,
-    *,
-    segment_seconds: Fraction = Fraction(6),
-    layout: Layout = BYTE_RANGES,
-    protection: Protection | None = None,
+    packaging: Packaging = USUAL,
     twins: Path | None = None,
 ) -> None:
     """Writes all of a package but its manifests: what :func:`conclude` is to be called with next.
@@ -119,9 +96,7 @@ def write_tracks(
         ffmpeg: as for :func:`package`.
         renditions: as for :func:`package`.
         into: as for :func:`package`.
-        segment_seconds: as for :func:`package`.
-        layout: as for :func:`package`.
-        protection: as for :func:`package`.
+        packaging: as for :func:`package`.
         twins: an existing folder that gets every rung as a file ``<id>.mp4`` that is not encrypted,
             with the fragments of the published one: what is encrypted cannot be looked at.
 
@@ -129,6 +104,7 @@ def write_tracks(
         PackageError: as :func:`package`.
         MachineError: as :func:`package`.
     """
+    layout, protection = packaging.layout, packaging.protection
     if protection is not None:
         check_protection(protection)
     whole = _is_whole(protection)
@@ -137,31 +113,36 @@ def write_tracks(
         renditions = _heard_in_hls(renditions)
     check_set(renditions, layout)
     rung, rate, shots = renditions.video[0], renditions.frame_rate, renditions.shots
-    expected = segment_starts(rung.keyframes, renditions.frames, rate, shots, segment_seconds)
+    seconds = packaging.segment_seconds
+    expected = segment_starts(rung.keyframes, renditions.frames, rate, shots, seconds)
     check_lead(protection, expected, str(rung.path))
+    dense = renditions.pictures.dense
     with writing(into):
         _start(into)
         copy_pictures(renditions.pictures, into, layout)
         with tempfile.TemporaryDirectory(prefix=".rewrapped-", dir=into) as name:
             work = Path(name)
+            pictures = [one.path for one in renditions.video]
+            pictures += [dense.path] if dense else []
+            jobs = [video_rewrap(path, rate) for path in pictures]
+            jobs += [audio_rewrap(one.path, one.language) for one in renditions.audio]
+            sources = rewrapped(ffmpeg, jobs, work)
             tracks: list[Track] = []
             for rung in renditions.video:
-                source = work / "video.mp4"
-                rewrap_video(ffmpeg, rung.path, source, renditions.frame_rate)
+                source = next(sources)
                 movie = _rewrapped(source, rung.path)
                 check_video(rung, movie, renditions)
                 tracks.append(movie.track)
                 check_aligned(renditions.video, tracks)
-                cut = _fragments(tracks[0], renditions, segment_seconds)
+                cut = _fragments(tracks[0], renditions, seconds)
                 parts = cut.frames, cut.segments
                 if twins is not None:
                     write_track(source, movie, twins / f"{rung.id}.mp4", cut.frames)
                 tiles = _tiles(ffmpeg, source, movie, work) if sealing else []
                 sealed = _seal(source, movie, rung.path, sealing, cut, parts, tiles)
                 _write(source, movie, into, layout, rung.id, parts, sealed=sealed)
-            if (dense := renditions.pictures.dense) is not None:
-                source = work / "dense.mp4"
-                rewrap_video(ffmpeg, dense.path, source, renditions.frame_rate)
+            if dense is not None:
+                source = next(sources)
                 movie = _rewrapped(source, dense.path)
                 check_dense(dense, movie, renditions.frame_rate)
                 movie = until(movie, ceil(cut.times[-1] * movie.track.timescale))
@@ -169,8 +150,7 @@ def write_tracks(
                 sealed = _seal(source, movie, dense.path, sealing, cut, parts)
                 _write(source, movie, into, layout, DENSE_ID, parts, sealed=sealed)
             for sound in renditions.audio:
-                source = work / "audio.mp4"
-                rewrap_audio(ffmpeg, sound.path, source, sound.language)
+                source = next(sources)
                 movie = _rewrapped(source, sound.path)
                 check_audio(sound, movie, cut.times[-1])
                 end = ceil(cut.times[-1] * movie.track.timescale)
@@ -184,38 +164,29 @@ def write_tracks(
 def conclude(
     renditions: RenditionSet,
     into: Path,
-    *,
-    segment_seconds: Fraction = Fraction(6),
-    layout: Layout = BYTE_RANGES,
+    packaging: Packaging = USUAL,
     scores: Mapping[str, float] | None = None,
-    protection: Protection | None = None,
 ) -> Package:
     """Writes the manifests of what :func:`write_tracks` wrote; encrypts what is encrypted whole.
 
     Args:
         renditions: as for :func:`package`.
         into: the folder with the tracks.
-        segment_seconds: as when they were written.
-        layout: as when they were written.
+        packaging: as when they were written.
         scores: as for :func:`package`.
-        protection: as when they were written.
 
     Raises:
         PackageError: as :func:`package`.
         MachineError: as :func:`package`.
     """
-    made = write_manifests(
-        _heard_in_hls(renditions) if _is_whole(protection) else renditions,
-        into,
-        segment_seconds=segment_seconds,
-        layout=layout,
-        scores=scores,
-        protection=protection,
-    )
-    if protection is None or not _is_whole(protection):
+    protection = packaging.protection
+    whole = _is_whole(protection)
+    known = _heard_in_hls(renditions) if whole else renditions
+    made = write_manifests(known, into, packaging, scores)
+    if protection is None or not whole:
         return made
     with writing(into):
-        return encrypt_whole(made, layout, protection)
+        return encrypt_whole(made, packaging.layout, protection)
 
 
 def _is_whole(protection: Protection | None) -> bool:

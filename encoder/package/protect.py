@@ -238,7 +238,7 @@ def _whole(sample: bytes, cipher: CipherContext, *, blocks: bool) -> bytes:
 def _pattern(data: bytearray, start: int, stop: int, cipher: CipherContext) -> None:
     """Encrypts the blocks of the pattern; the chain goes from one to the next (9.6)."""
     starts = range(start, stop - BLOCK + 1, BLOCK * sum(_PATTERN))
-    chosen = b"".join(data[at : at + BLOCK] for at in starts)
+    chosen = b"".join([data[at : at + BLOCK] for at in starts])
     sealed = cipher.update(chosen)
     for number, at in enumerate(starts):
         data[at : at + BLOCK] = sealed[number * BLOCK : (number + 1) * BLOCK]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from encoder.media.languages import iso_639_2
 _TICKS_PER_FRAME = 1000
 # Only bounds FFmpeg's memory: audio fragments are cut again.
 _AUDIO_FRAGMENT_MICROSECONDS = 10_000_000
+# What may lie on the disk a second time; of larger files, one at a time.
+_BATCH_BYTES = 256 << 20
 
 # The edit list, which takes out the delay of B-frames and of the audio encoder, is known once the
 # first packets have been seen. CMAF allows negative composition offsets for the former instead
@@ -33,15 +36,72 @@ def video_timescale(frame_rate: Fraction) -> int:
     return frame_rate.numerator
 
 
-def rewrap_video(ffmpeg: Ffmpeg, source: Path, target: Path, frame_rate: Fraction) -> None:
-    """Rewraps the video of a file into fragments, one a key frame, without a segment index.
+@dataclass(frozen=True, slots=True)
+class Rewrap:
+    """What is copied of a file, and how.
+
+    ``stream`` and ``kind`` are FFmpeg's specifiers of the stream in the file and of its kind;
+    ``options`` are of the output, ``reading`` of the input.
+    """
+
+    source: Path
+    stream: str
+    kind: str
+    options: tuple[str, ...]
+    reading: tuple[str, ...] = ()
+
+
+def video_rewrap(source: Path, frame_rate: Fraction) -> Rewrap:
+    """The video of a file in fragments, one a key frame, without a segment index."""
+    options = ("-video_track_timescale", str(video_timescale(frame_rate)))
+    return Rewrap(source, "v:0", "v", (*options, "-movflags", f"{_MOVFLAGS}+frag_keyframe"))
+
+
+def audio_rewrap(source: Path, language: str) -> Rewrap:
+    """The audio of a file in fragments of any length, without a segment index.
+
+    What the encoder put before the first sample is kept, and left out by an edit list: without it
+    the decoder could not rebuild the first samples.
+    """
+    options: tuple[str, ...] = ("-metadata:s:a:0", f"language={iso_639_2(language)}")
+    options += ("-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS), "-movflags", _MOVFLAGS)
+    return Rewrap(source, "a:0", "a", options)
+
+
+def rewrapped(ffmpeg: Ffmpeg, jobs: Sequence[Rewrap], work: Path) -> Iterator[Path]:
+    """Makes a file of each job, in order; it goes when the next one is asked for.
+
+    Small ones are made by one process, whose start costs more than they do.
+
+    Args:
+        ffmpeg: the program.
+        jobs: what is to be rewrapped.
+        work: an existing folder for the files.
 
     Raises:
         PackageError: when FFmpeg cannot.
     """
-    options = ["-video_track_timescale", str(video_timescale(frame_rate))]
-    options += ["-movflags", f"{_MOVFLAGS}+frag_keyframe"]
-    _rewrap(ffmpeg, source, target, "0:v:0", "v", options)
+    for batch in _batches(jobs):
+        made = [(job, work / f"{number}.mp4") for number, job in enumerate(batch)]
+        _rewrap(ffmpeg, made)
+        for _, path in made:
+            yield path
+            path.unlink()
+
+
+def _batches(jobs: Sequence[Rewrap]) -> Iterator[list[Rewrap]]:
+    """Jobs that may lie beside each other, by the sizes of what they copy."""
+    batch: list[Rewrap] = []
+    size = 0
+    for job in jobs:
+        # One that is not there is for FFmpeg to tell of.
+        own = job.source.stat().st_size if job.source.exists() else 0
+        if batch and size + own > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(job)
+        size += own
+    yield batch
 
 
 def rewrap_marked(ffmpeg: Ffmpeg, source: Path, target: Path) -> None:
@@ -52,23 +112,9 @@ def rewrap_marked(ffmpeg: Ffmpeg, source: Path, target: Path) -> None:
         PackageError: when FFmpeg cannot.
     """
     nothing = bytes(16).hex()
-    options = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", nothing]
-    options += ["-encryption_kid", nothing, "-movflags", f"{_MOVFLAGS}+frag_keyframe"]
-    _rewrap(ffmpeg, source, target, "0:v:0", "v", options)
-
-
-def rewrap_audio(ffmpeg: Ffmpeg, source: Path, target: Path, language: str) -> None:
-    """Rewraps the audio of a file into fragments of any length, without a segment index.
-
-    What the encoder put before the first sample is kept, and left out by an edit list: without it
-    the decoder could not rebuild the first samples.
-
-    Raises:
-        PackageError: when FFmpeg cannot.
-    """
-    options = ["-metadata:s:a:0", f"language={iso_639_2(language)}"]
-    options += ["-frag_duration", str(_AUDIO_FRAGMENT_MICROSECONDS), "-movflags", _MOVFLAGS]
-    _rewrap(ffmpeg, source, target, "0:a:0", "a", options)
+    options: tuple[str, ...] = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", nothing)
+    options += ("-encryption_kid", nothing, "-movflags", f"{_MOVFLAGS}+frag_keyframe")
+    _rewrap(ffmpeg, [(Rewrap(source, "v:0", "v", options), target)])
 
 
 def retime_video(
@@ -100,16 +146,16 @@ def retime_video(
     """
     timescale = video_timescale(frame_rate)
     frame = int(timescale / frame_rate)
-    options = ["-video_track_timescale", str(timescale)]
+    options: tuple[str, ...] = ("-video_track_timescale", str(timescale))
     if codec == "hevc":
         # Parameter sets in the sample entry, as Apple's devices want them.
-        options += ["-tag:v", "hvc1"]
+        options += ("-tag:v", "hvc1")
     draft = target.with_name(f"{target.name}.draft")
-    _rewrap(ffmpeg, source, draft, f"0:{index}", "v", options, _AS_IT_IS)
+    _rewrap(ffmpeg, [(Rewrap(source, str(index), "v", options, _AS_IT_IS), draft)])
     # Only in ticks that are fine enough can times be said exactly: they are those of the file read.
     place = f"round((PTS-STARTPTS)/{frame})"
     times = f"setts=pts={frame}*{place}:dts={frame}*(N-{delay}):duration={frame}"
-    _rewrap(ffmpeg, draft, target, "0:v:0", "v", [*options, "-bsf:v", times])
+    _rewrap(ffmpeg, [(Rewrap(draft, "v:0", "v", (*options, "-bsf:v", times)), target)])
     draft.unlink()
 
 
@@ -129,31 +175,33 @@ def shift_audio(ffmpeg: Ffmpeg, source: Path, index: int, target: Path, origin: 
         PackageError: when FFmpeg cannot.
     """
     shift = f"round({origin.numerator}/{origin.denominator}/TB)"
-    options = ["-bsf:a", f"setts=ts=TS-({shift})"]
-    _rewrap(ffmpeg, source, target, f"0:{index}", "a", options, _AS_IT_IS)
+    options = ("-bsf:a", f"setts=ts=TS-({shift})")
+    _rewrap(ffmpeg, [(Rewrap(source, str(index), "a", options, _AS_IT_IS), target)])
 
 
-def _rewrap(
-    ffmpeg: Ffmpeg,
-    source: Path,
-    target: Path,
-    stream: str,
-    kind: str,
-    options: list[str],
-    reading: Sequence[str] = (),
-) -> None:
-    arguments = ["-protocol_whitelist", PROTOCOLS, *reading, "-i", f"file:{source.absolute()}"]
-    arguments += ["-map", stream, "-c", "copy"]
-    # Nothing of the machine or the day in the file: the same input gives the same bytes.
-    arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
-    arguments += [f"-flags:{kind}", "+bitexact", "-write_tmcd", "0"]
-    arguments += [*options, "-f", "mp4", f"file:{target.absolute()}"]
+def _rewrap(ffmpeg: Ffmpeg, jobs: Sequence[tuple[Rewrap, Path]]) -> None:
+    """Rewraps files in one process, each into the file beside it."""
+    arguments: list[str] = []
+    for job, _ in jobs:
+        arguments += ["-protocol_whitelist", PROTOCOLS, *job.reading]
+        arguments += ["-i", f"file:{job.source.absolute()}"]
+    for number, (job, target) in enumerate(jobs):
+        arguments += ["-map", f"{number}:{job.stream}", "-c", "copy"]
+        # Nothing of the machine or the day in the file: the same input gives the same bytes.
+        arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
+        arguments += [f"-flags:{job.kind}", "+bitexact", "-write_tmcd", "0"]
+        arguments += [*job.options, "-f", "mp4", f"file:{target.absolute()}"]
     try:
         run(ffmpeg, arguments)
     except ProcessFailed as failure:
+        if len(jobs) > 1:
+            # One by one, which tells whose fault it is.
+            for one in jobs:
+                _rewrap(ffmpeg, [one])
+            return
         raise PackageError(
             "A rendition could not be packaged",
-            where=str(source),
+            where=str(jobs[0][0].source),
             why=failure.reason,
             hint="The file is damaged or of another kind; encode it anew",
         ) from failure

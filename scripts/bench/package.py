@@ -23,24 +23,14 @@ GOAL = 0.01
 KINDS: dict[str, tuple[str, ...]] = {"encrypted": ("--protect", "generate"), "clear": ()}
 
 
-def stages(text: str) -> dict[str, float]:
-    """CPU seconds of every stage of a run, from its events."""
-    found: dict[str, float] = {}
-    for line in text.splitlines():
-        event = json.loads(line)
-        if event["event"] == "stage_finished":
-            found[event["stage"]] = found.get(event["stage"], 0.0) + event["cpu_seconds"]
-    return found
-
-
 def ingest(master: Path, into: Path, store: Path, kind: str, effort: str) -> dict[str, float]:
-    """Ingests a master into a new folder; the CPU seconds of the stages."""
-    events = into.with_suffix(".events")
+    """Ingests a master into a new folder; the CPU seconds of the stages, by its report."""
     argv = [sys.executable, "-m", "encoder", "ingest", str(master), "-o", str(into), "-q"]
-    argv += ["--effort", effort, "--score", "none", "--events", str(events), *KINDS[kind]]
+    argv += ["--effort", effort, "--score", "none", *KINDS[kind]]
     environment = {**os.environ, "ENCODER_CACHE": str(store)}
     subprocess.run(argv, check=True, env=environment, stdout=subprocess.DEVNULL)
-    return stages(events.read_text(encoding="utf-8"))
+    cost: dict[str, float] = json.loads((into / "report.json").read_text("utf-8"))["cost"]
+    return cost
 
 
 def main() -> int:
@@ -54,13 +44,15 @@ def main() -> int:
         folder = Path(name)
         store = folder / "store"
         encode = ingest(chosen.master, folder / "first", store, "encrypted", chosen.effort)[
-            "encode"
+            "encode_cpu_seconds"
         ]
         print(f"encode: {encode:.1f} s of CPU\n\n| package | CPU | of the encode | goal |")
         print("| --- | --- | --- | --- |")
         for kind in KINDS:
             spent = [
-                ingest(chosen.master, folder / f"{kind}-{n}", store, kind, chosen.effort)["package"]
+                ingest(chosen.master, folder / f"{kind}-{n}", store, kind, chosen.effort)[
+                    "package_cpu_seconds"
+                ]
                 for n in range(chosen.runs)
             ]
             share = median(spent) / encode

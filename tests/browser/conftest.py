@@ -26,7 +26,7 @@ import pytest
 from encoder.engine.keys import read_keys
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
-from encoder.media.package import BYTE_RANGES, Layout
+from encoder.media.package import BYTE_RANGES, Layout, Packaging
 from encoder.media.protection import ContentKey, Protection
 from encoder.media.renditions import TextRendition
 from encoder.package.package import package
@@ -157,7 +157,12 @@ def files_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     into.mkdir()
     layout = Layout("files", "hash")
     # No boundary just behind where is sought: see the README.
-    package(ffmpeg, make_set(rungs, [sound]), into, segment_seconds=Fraction(5), layout=layout)
+    package(
+        ffmpeg,
+        make_set(rungs, [sound]),
+        into,
+        Packaging(segment_seconds=Fraction(5), layout=layout),
+    )
     return into
 
 
@@ -254,9 +259,7 @@ def _make_protected(folder: Path, protection: Protection, layout: Layout = BYTE_
     seconds = Fraction(4)
     package(
         *(ffmpeg, make_set(rungs, [sound]), into),
-        segment_seconds=seconds,
-        layout=layout,
-        protection=protection,
+        Packaging(segment_seconds=seconds, layout=layout, protection=protection),
     )
     return into
 

@@ -14,6 +14,7 @@ import pytest
 from encoder.engine.keys import read_keys
 from encoder.errors import PackageError, UsageError
 from encoder.ffmpeg.locate import locate
+from encoder.media.package import Packaging
 from encoder.media.protection import CLEARKEY, COMMON, FAIRPLAY, PLAYREADY, WIDEVINE
 from encoder.package.package import package
 from encoder.package.protect import key_for
@@ -223,7 +224,9 @@ def test_a_package_tells_what_the_document_says(
     into = tmp_path / "package"
     into.mkdir()
     protection = read_keys(file(cpix()))
-    made = package(ffmpeg, make_set(rungs, [sound], frames=48), into, protection=protection)
+    made = package(
+        ffmpeg, make_set(rungs, [sound], frames=48), into, Packaging(protection=protection)
+    )
     assert not [one for one in verify(into).findings if one.severity == "must"]
 
     small = (into / "video/90p.m3u8").read_text()

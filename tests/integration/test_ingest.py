@@ -228,6 +228,8 @@ def test_a_file_for_each_segment_encodes_nothing_again(
     cached = {one["stage"]: one["cached"] for one in told if one["event"] == "stage_finished"}
     assert cached["encode"]
     assert cached["ladder"]
+    # Manifests that get their scores are no stage of their own.
+    assert [one["stage"] for one in told if one["event"] == "stage_started"].count("package") == 1
     assert [one["scores"] for one in found["renditions"]] == [
         one["scores"] for one in document["renditions"]
     ]
@@ -266,6 +268,7 @@ def test_what_is_encrypted_was_scored_before(
         for one in told
         if one["event"] == "stage_finished" and one["stage"] in ("encode", "ladder")
     )
+    assert [one["stage"] for one in told if one["event"] == "stage_started"].count("package") == 1
     for one in found["renditions"]:
         assert b"encv" in (sealed / one["path"]).read_bytes()
     said_of_it = found["package"]["protection"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from encoder.ffmpeg.locate import Ffmpeg, locate
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.protection import SYSTEMS, Protection
 from encoder.media.renditions import RenditionSet
 from encoder.package.package import package
@@ -104,7 +104,7 @@ def sealed(
     pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
     protection = Protection(request.param, (PICTURES, SOUND), SYSTEMS)
     into = tmp_path_factory.mktemp(request.param)
-    return package(ffmpeg, small, into, protection=protection)
+    return package(ffmpeg, small, into, Packaging(protection=protection))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from encoder.media.package import Package, Track
 from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import read_movie, read_track
 from encoder.package.cursor import Box, Damaged
-from encoder.package.rewrap import rewrap_video
+from encoder.package.rewrap import rewrapped, video_rewrap
 from encoder.package.sample_entry import parse_sample_entry
 
 from . import independent
@@ -257,8 +257,8 @@ def test_an_ordinary_mp4_file_is_refused(renditions: RenditionSet) -> None:
 def test_a_rewrapped_file_has_no_index_yet(
     ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
 ) -> None:
-    target = tmp_path / "rewrapped.mp4"
-    rewrap_video(ffmpeg, renditions.video[0].path, target, renditions.frame_rate)
+    jobs = [video_rewrap(renditions.video[0].path, renditions.frame_rate)]
+    target = next(rewrapped(ffmpeg, jobs, tmp_path))
     with pytest.raises(PackageError, match="not ftyp moov sidx"):
         read_track(target)
 

@@ -17,7 +17,7 @@ from encoder.media.renditions import AudioRendition, Rendition, RenditionSet
 from encoder.package.boxes import read_movie
 from encoder.package.check import check_video
 from encoder.package.package import package
-from encoder.package.rewrap import rewrap_video
+from encoder.package.rewrap import rewrapped, video_rewrap
 
 from .media import FRAMES, KEYFRAMES, RATE, make_audio, make_video
 
@@ -117,8 +117,7 @@ def test_a_first_frame_that_is_no_key_frame(
 def test_a_fragment_that_does_not_decode_alone(
     ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
 ) -> None:
-    target = tmp_path / "rewrapped.mp4"
-    rewrap_video(ffmpeg, renditions.video[1].path, target, RATE)
+    target = next(rewrapped(ffmpeg, [video_rewrap(renditions.video[1].path, RATE)], tmp_path))
     movie = read_movie(target, indexed=False)
     fragments = list(movie.track.fragments)
     fragments[3] = replace(fragments[3], independent=False)

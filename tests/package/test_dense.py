@@ -13,7 +13,7 @@ from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.colour import BT709
 from encoder.media.conform import Conform
-from encoder.media.package import Layout, Package
+from encoder.media.package import Layout, Package, Packaging
 from encoder.media.pictures import Pictures
 from encoder.media.protection import ContentKey, Protection
 from encoder.media.renditions import RenditionSet
@@ -70,7 +70,7 @@ def made(
 ) -> Package:
     layout = Layout(request.param)
     into = tmp_path_factory.mktemp("scrubbed")
-    return package(ffmpeg, scrubbed, into, segment_seconds=Fraction(5), layout=layout)
+    return package(ffmpeg, scrubbed, into, Packaging(segment_seconds=Fraction(5), layout=layout))
 
 
 def test_it_breaks_no_rule_about_scrubbing(made: Package) -> None:
@@ -154,7 +154,7 @@ def test_it_is_encrypted_with_the_others(
 ) -> None:
     pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
     key = ContentKey(bytes(range(16)), bytes(range(16, 32)))
-    found = package(ffmpeg, scrubbed, tmp_path, protection=Protection("cbcs", (key,)))
+    found = package(ffmpeg, scrubbed, tmp_path, Packaging(protection=Protection("cbcs", (key,))))
     assert not [one for one in verify(found.path).findings if one.severity == "must"]
     path = found.path / "video" / f"{DENSE_ID}.mp4"
     secret = ["-decryption_key", key.key.hex(), "-i", f"file:{path}"]

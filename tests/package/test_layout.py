@@ -16,7 +16,7 @@ import pytest
 from encoder.engine.joined import whole_track
 from encoder.errors import MeasureError, PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Layout, Package
+from encoder.media.package import Layout, Package, Packaging
 from encoder.media.pictures import Pictures, Thumbnails
 from encoder.media.renditions import RenditionSet, TextRendition
 from encoder.package.boxes import read_packaged
@@ -50,7 +50,7 @@ def filed(
 ) -> Package:
     """A package with a file for each segment. Read it, do not change it."""
     into = tmp_path_factory.mktemp("files")
-    return package(ffmpeg, renditions, into, segment_seconds=SECONDS, layout=FILES)
+    return package(ffmpeg, renditions, into, Packaging(segment_seconds=SECONDS, layout=FILES))
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,9 @@ def named(
     """The same with hashes in its names, scores and subtitles. Read it, do not change it."""
     into = tmp_path_factory.mktemp("hashed")
     found = replace(renditions, text=(words,))
-    return package(ffmpeg, found, into, segment_seconds=SECONDS, layout=HASHED, scores=SCORES)
+    return package(
+        ffmpeg, found, into, Packaging(segment_seconds=SECONDS, layout=HASHED), scores=SCORES
+    )
 
 
 def files_of(folder: Path) -> set[str]:
@@ -209,7 +211,7 @@ def test_names_have_hashes_of_the_content(
     changed = replace(renditions, video=(*renditions.video[:2], other))
     into = tmp_path / "changed"
     into.mkdir()
-    package(ffmpeg, changed, into, segment_seconds=SECONDS, layout=HASHED)
+    package(ffmpeg, changed, into, Packaging(segment_seconds=SECONDS, layout=HASHED))
     assert (into / "video" / f"h264-180p-{hashes['h264-180p']}").is_dir()
     assert not (into / "video" / f"h264-90p-{hashes['h264-90p']}").exists()
 
@@ -218,7 +220,7 @@ def test_a_single_file_can_have_a_hash_in_its_name(
     ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
 ) -> None:
     one = replace(renditions, video=renditions.video[2:], audio=renditions.audio[:1])
-    made = package(ffmpeg, one, tmp_path, layout=Layout("ranges", "hash"))
+    made = package(ffmpeg, one, tmp_path, Packaging(layout=Layout("ranges", "hash")))
     path = made.track("h264-90p").path
     assert re.fullmatch(r"h264-90p-[0-9a-f]{16}\.mp4", path.name)
     assert (tmp_path / path).is_file()
@@ -230,8 +232,10 @@ def test_scores_can_be_written_later(
     ffmpeg: Ffmpeg, named: Package, renditions: RenditionSet, words: TextRendition, tmp_path: Path
 ) -> None:
     found = replace(renditions, text=(words,))
-    package(ffmpeg, found, tmp_path, segment_seconds=SECONDS, layout=HASHED)
-    made = write_manifests(found, tmp_path, segment_seconds=SECONDS, layout=HASHED, scores=SCORES)
+    package(ffmpeg, found, tmp_path, Packaging(segment_seconds=SECONDS, layout=HASHED))
+    made = write_manifests(
+        found, tmp_path, Packaging(segment_seconds=SECONDS, layout=HASHED), scores=SCORES
+    )
     assert replace(made, path=named.path) == named
     assert files_of(tmp_path) == files_of(named.path)
     for name in files_of(tmp_path):
@@ -244,7 +248,7 @@ def test_segments_start_at_shots_where_they_can(
     def starts(shots: tuple[int, ...], into: Path) -> list[int]:
         into.mkdir()
         one = replace(renditions, video=renditions.video[2:], audio=(), shots=shots)
-        package(ffmpeg, one, into, segment_seconds=Fraction(4), layout=FILES)
+        package(ffmpeg, one, into, Packaging(segment_seconds=Fraction(4), layout=FILES))
         durations = [duration for _, duration in segments_of(into / "video/h264-90p.m3u8")]
         assert max(durations) <= 4 + 1 / RATE
         return [round(end * RATE) for end in accumulate(durations)]
@@ -330,7 +334,7 @@ def test_ids_that_are_the_names_of_other_folders_are_refused(
 ) -> None:
     one = replace(renditions, video=(replace(renditions.video[2], id="iframes"),), audio=())
     with pytest.raises(PackageError, match="iframes"):
-        package(ffmpeg, one, tmp_path, layout=FILES)
+        package(ffmpeg, one, tmp_path, Packaging(layout=FILES))
 
 
 def test_a_track_of_many_files_is_joined_to_be_decoded(filed: Package, tmp_path: Path) -> None:
@@ -389,7 +393,7 @@ def test_thumbnails_have_hashes_in_their_names_too(
     )
     into = tmp_path / "package"
     into.mkdir()
-    made = package(ffmpeg, one, into, layout=HASHED)
+    made = package(ffmpeg, one, into, Packaging(layout=HASHED))
     assert made.pictures is not None
     assert made.pictures.thumbnails is not None
     names = [path.name for path in made.pictures.thumbnails.sheets]

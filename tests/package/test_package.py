@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import Movie, read_movie, read_track
 from encoder.package.manifests import write_manifests
@@ -282,7 +282,7 @@ def test_segments_start_at_key_frames_and_are_no_longer_than_asked(
     ffmpeg: Ffmpeg, renditions: RenditionSet, tmp_path: Path
 ) -> None:
     short = replace(renditions, video=renditions.video[-1:], audio=renditions.audio[:1])
-    package(ffmpeg, short, tmp_path, segment_seconds=Fraction(3))
+    package(ffmpeg, short, tmp_path, Packaging(segment_seconds=Fraction(3)))
     playlist = independent.media_playlist(tmp_path / "video/h264-90p.m3u8")
     ends = accumulate(part.duration for part in playlist.parts)
     frames = [0, *(round(end * RATE) for end in ends)]

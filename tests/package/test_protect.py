@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from encoder.errors import MachineError, PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Layout, Package
+from encoder.media.package import Layout, Package, Packaging
 from encoder.media.protection import (
     WHOLE,
     Protection,
@@ -24,7 +24,7 @@ from encoder.media.renditions import RenditionSet
 from encoder.package.boxes import read_packaged
 from encoder.package.cursor import children
 from encoder.package.package import conclude, package, write_tracks
-from encoder.package.rewrap import rewrap_video
+from encoder.package.rewrap import Rewrap, rewrapped
 from encoder.verify.verify import verify
 
 from .media import FRAMES, output
@@ -115,21 +115,21 @@ def test_twins_are_clear_and_made_in_the_same_pass(
     for folder in (expected, made, twins):
         folder.mkdir()
     scores = {one.id: 90.0 for one in small.video}
-    package(ffmpeg, small, expected, layout=layout, scores=scores, protection=protection)
+    package(ffmpeg, small, expected, Packaging(layout=layout, protection=protection), scores=scores)
     seen: list[Path] = []
 
-    def counted(program: Ffmpeg, source: Path, target: Path, *rest: Any) -> None:
-        seen.append(source)
-        rewrap_video(program, source, target, *rest)
+    def counted(program: Ffmpeg, jobs: Sequence[Rewrap], work: Path) -> Iterator[Path]:
+        seen.extend(job.source for job in jobs)
+        return rewrapped(program, jobs, work)
 
-    monkeypatch.setattr("encoder.package.package.rewrap_video", counted)
-    write_tracks(ffmpeg, small, made, layout=layout, protection=protection, twins=twins)
-    assert seen == [one.path for one in small.video]
+    monkeypatch.setattr("encoder.package.package.rewrapped", counted)
+    write_tracks(ffmpeg, small, made, Packaging(layout=layout, protection=protection), twins=twins)
+    assert seen == [small.video[0].path, small.audio[0].path]
     assert not list(made.rglob("*.m3u8"))
     assert [one.name for one in twins.iterdir()] == ["h264-90p.mp4"]
     published = clear.path / "video/h264-90p.mp4"
     assert (twins / "h264-90p.mp4").read_bytes() == published.read_bytes()
-    conclude(small, made, layout=layout, scores=scores, protection=protection)
+    conclude(small, made, Packaging(layout=layout, protection=protection), scores=scores)
     files = [
         {one.relative_to(folder): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
         for folder in (expected, made)
@@ -143,7 +143,7 @@ def test_segments_as_files_are_encrypted_alike(
     protection = Protection("cbcs", (PICTURES, SOUND))
     into = tmp_path / "files"
     into.mkdir()
-    made = package(ffmpeg, small, into, layout=FILES, protection=protection)
+    made = package(ffmpeg, small, into, Packaging(layout=FILES, protection=protection))
     folder = made.path / "video/h264-90p"
     whole = tmp_path / "whole.mp4"
     parts = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
@@ -162,9 +162,7 @@ def test_the_lead_is_clear_and_keys_come_behind_it(
     protection = Protection("cbcs", (PICTURES, SOUND), clear_lead=Fraction(1))
     made = package(
         *(ffmpeg, small, into),
-        segment_seconds=Fraction(3),
-        layout=layout,
-        protection=protection,
+        Packaging(segment_seconds=Fraction(3), layout=layout, protection=protection),
     )
     assert made.protection is not None
     assert 1 <= made.protection.clear < 4
@@ -210,7 +208,12 @@ def test_a_lead_as_long_as_the_title_is_refused(
     for lead in (end - 1, end, end + 20):
         protection = Protection("cbcs", (PICTURES, SOUND), clear_lead=lead)
         with pytest.raises(PackageError, match="nothing to encrypt"):
-            package(ffmpeg, small, tmp_path, segment_seconds=Fraction(6), protection=protection)
+            package(
+                ffmpeg,
+                small,
+                tmp_path,
+                Packaging(segment_seconds=Fraction(6), protection=protection),
+            )
         # Nothing was begun.
         assert not list(tmp_path.iterdir())
 
@@ -224,7 +227,7 @@ def test_a_missing_key_is_named(
 ) -> None:
     keys = (replace(PICTURES, classes=change),)
     with pytest.raises(PackageError, match=why):
-        package(ffmpeg, small, tmp_path, protection=Protection("cbcs", keys))
+        package(ffmpeg, small, tmp_path, Packaging(protection=Protection("cbcs", keys)))
 
 
 def test_what_encrypts_may_be_missing(
@@ -232,7 +235,9 @@ def test_what_encrypts_may_be_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
     with pytest.raises(MachineError, match=r"pip install 'encoder\[protect\]'"):
-        package(ffmpeg, small, tmp_path, protection=Protection("cbcs", (PICTURES, SOUND)))
+        package(
+            ffmpeg, small, tmp_path, Packaging(protection=Protection("cbcs", (PICTURES, SOUND)))
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -251,7 +256,7 @@ def test_sound_of_any_coding_is_encrypted(
         into = tmp_path / f"package-{len(packages)}"
         into.mkdir()
         every = replace(small, audio=tuple(sounds))
-        packages.append(package(ffmpeg, every, into, protection=protection).path)
+        packages.append(package(ffmpeg, every, into, Packaging(protection=protection)).path)
         assert not [one for one in verify(into).findings if one.severity == "must"]
     for one in sounds:
         clear, sealed = (path / f"audio/{one.id}.mp4" for path in packages)

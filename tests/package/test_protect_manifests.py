@@ -12,7 +12,7 @@ import pytest
 
 from encoder.engine.keys import read_keys
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.protection import (
     PLAYREADY,
     WIDEVINE,
@@ -70,7 +70,7 @@ def test_players_are_told_where_licences_are(
     address = "https://keys.example/get?a=1&b=<2>"
     file.write_text(f"licenses: {{clearkey: '{address}'}}\nkeys: [{secret}]\n")
     into.mkdir()
-    package(ffmpeg, small, into, protection=read_keys(file))
+    package(ffmpeg, small, into, Packaging(protection=read_keys(file)))
     root = ElementTree.parse(into / "manifest.mpd").getroot()
     told = [
         one for one in root.iter(f"{MPD}ContentProtection") if one.get("value") == "ClearKey1.0"
@@ -126,7 +126,7 @@ def test_what_has_another_key_is_another_adaptation_set(
     into = tmp_path / "package"
     into.mkdir()
     both = replace(small, video=(large, *small.video))
-    made = package(ffmpeg, both, into, protection=Protection("cbcs", keys))
+    made = package(ffmpeg, both, into, Packaging(protection=Protection("cbcs", keys)))
     root = ElementTree.parse(made.path / "manifest.mpd").getroot()
     kids = [
         one.attrib[f"{CENC}default_KID"].replace("-", "")

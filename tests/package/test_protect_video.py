@@ -9,7 +9,7 @@ import pytest
 
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.protection import (
     SCHEMES,
     Protection,
@@ -37,7 +37,9 @@ def test_slices_of_hevc_come_back_with_the_key(
     for protection in (None, Protection(scheme, (PICTURES,))):
         into = tmp_path / f"package-{len(packages)}"
         into.mkdir()
-        packages.append(package(ffmpeg, make_set([rung]), into, protection=protection).path)
+        packages.append(
+            package(ffmpeg, make_set([rung]), into, Packaging(protection=protection)).path
+        )
         broken = {one.rule for one in verify(into).findings if one.severity == "must"}
         assert broken <= {"HLS 2.3", "HLS 13.11"}
     old, new = (path / "video/hevc-180p.mp4" for path in packages)
@@ -66,7 +68,7 @@ def test_tiles_of_av1_come_back_with_the_key(
     for protection in (None, Protection(scheme, (PICTURES,))):
         into = tmp_path / f"package-{len(packages)}"
         into.mkdir()
-        packages.append(package(ffmpeg, av1, into, protection=protection).path)
+        packages.append(package(ffmpeg, av1, into, Packaging(protection=protection)).path)
     old, new = (path / "video/av1-90p.mp4" for path in packages)
     found = decoded(ffmpeg, new, PICTURES.key)
     assert found == decoded(ffmpeg, old, PICTURES.key)
@@ -98,7 +100,7 @@ def test_tiles_that_are_not_found_are_told(
 
     monkeypatch.setattr("encoder.package.av1_tiles.rewrap_marked", whole)
     with pytest.raises(PackageError, match="this FFmpeg encrypts AV1 whole"):
-        package(ffmpeg, av1, tmp_path, protection=Protection("cbcs", (PICTURES,)))
+        package(ffmpeg, av1, tmp_path, Packaging(protection=Protection("cbcs", (PICTURES,))))
 
 
 def test_other_codings_are_refused_by_name(clear: Package) -> None:

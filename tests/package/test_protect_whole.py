@@ -13,7 +13,7 @@ import pytest
 from encoder.engine.proof import prove
 from encoder.errors import PackageError
 from encoder.ffmpeg.locate import Ffmpeg
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.protection import (
     Protection,
 )
@@ -37,7 +37,8 @@ def test_whole_segments_are_encrypted_for_hls_alone(
     )
     protection = Protection("aes-128", keys)
     made = package(
-        *(ffmpeg, small, into), segment_seconds=Fraction(3), layout=FILES, protection=protection
+        *(ffmpeg, small, into),
+        Packaging(segment_seconds=Fraction(3), layout=FILES, protection=protection),
     )
     assert made.dash is None
     assert not list(into.glob("*.mpd"))
@@ -77,7 +78,7 @@ def test_segments_that_others_encrypt_whole_are_not_taken_for_damaged(
 ) -> None:
     into = tmp_path / "whole"
     into.mkdir()
-    package(ffmpeg, small, into, layout=FILES)
+    package(ffmpeg, small, into, Packaging(layout=FILES))
     (into / "manifest.mpd").unlink()
     shutil.rmtree(into / "video/iframes")
     master = into / "master.m3u8"

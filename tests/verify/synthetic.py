@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoder.media.colour import BT709
-from encoder.media.package import Package
+from encoder.media.package import Package, Packaging
 from encoder.media.pictures import Pictures, Poster, Thumbnails
 from encoder.media.renditions import (
     AudioRendition,
@@ -190,7 +190,9 @@ def make(into: Path, what: Title, lenient: pytest.MonkeyPatch | None = None) -> 
     frames = video[0].frames
     pictures = _pictures(into, frames)
     renditions = RenditionSet(tuple(video), tuple(audio), FRAME_RATE, frames, pictures, tuple(text))
-    return write_manifests(renditions, into, segment_seconds=what.segment_seconds, scores=scores)
+    return write_manifests(
+        renditions, into, Packaging(segment_seconds=what.segment_seconds), scores=scores
+    )
 
 
 def jpeg(width: int, height: int) -> bytes:
