@@ -9,7 +9,10 @@ from fractions import Fraction
 
 from encoder.verify.verdict import Place
 
-_ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
+_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+# Of a title of days; beyond it, memory is at stake.
+_MOST_TAGS = 500_000
 
 
 def number(text: str | None) -> int | None:
@@ -28,7 +31,26 @@ class Tag:
     @property
     def attributes(self) -> dict[str, str]:
         """The attribute list, without the quotes of strings."""
-        return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(self.value)}
+        return {name: value.strip('"') for name, value in self.pairs()[0]}
+
+    def pairs(self) -> tuple[list[tuple[str, str]], str]:
+        """The attribute list as it is written, strings in quotes, and the first of it that is no
+        attribute (empty when all is well)."""
+        found, wrong, at = [], "", 0
+        while at < len(self.value):
+            match = _ATTRIBUTE.match(self.value, at)
+            if match is None:
+                following = self.value.find(",", at) + 1 or len(self.value)
+                # Blanks in front of a name are wrong, but what is meant is plain.
+                blank = self.value[at].isspace()
+                wrong = wrong or self.value[at:following].rstrip(",") or ","
+                at = at + 1 if blank else following
+                continue
+            found.append((match[1], match[2]))
+            at = match.end()
+        if self.value.endswith(","):
+            wrong = wrong or ","
+        return found, wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +148,15 @@ def parse(name: str, data: bytes) -> Playlist:
     except UnicodeDecodeError as error:
         text = data.decode("utf-8", "replace")
         problems.append((data[: error.start].count(b"\n") + 1, "bytes that are no UTF-8"))
-    tags = []
-    for number, line in enumerate(text.splitlines(), 1):
+    tags: list[Tag] = []
+    # Other ends of lines than these are part of what is written (RFC 8216 4.1).
+    for number, ended in enumerate(text.split("\n"), 1):
+        line = ended.removesuffix("\r")
+        if len(tags) >= _MOST_TAGS:
+            problems.append((number, f"more than {_MOST_TAGS} lines"))
+            break
+        if control := _CONTROL.search(line):
+            problems.append((number, f"the control character U+{ord(control[0]):04X}"))
         if line.startswith("#EXT"):
             head, _, value = line[1:].partition(":")
             tags.append(Tag(number, head.strip(), value.strip()))

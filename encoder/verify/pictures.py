@@ -17,6 +17,8 @@ TILES = "http://dashif.org/guidelines/thumbnail_tile"
 _CUE = re.compile(r"(\d+:)?(\d\d):(\d\d)\.(\d{3})\s+-->\s+(\d+:)?(\d\d):(\d\d)\.(\d{3})")
 _BOX = re.compile(r"#xywh=(?:pixel:)?(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$")
 # Markers of JPEG that start a frame (ISO/IEC 10918-1 B.1.1.3), DHT, JPG and DAC apart.
+_SCAN, _QUANTISATION, _HUFFMAN = 0xDA, 0xDB, 0xC4
+_MOST_MARKERS = 4096
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -125,19 +127,29 @@ def jpeg_size(files: Files, name: str) -> tuple[int, int] | str:
     size = files.size(name)
     if size is None:
         return "no file"
-    head = files.read(name, 0, 1 << 16)
+    head = files.read(name, 0, 3)
     if head[:3] != b"\xff\xd8\xff":
         return "no JPEG picture"
     if files.read(name, max(0, size - 2), 2) != b"\xff\xd9":
         return "a picture that is cut short"
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        marker, length = head[at + 1], struct.unpack_from(">H", head, at + 2)[0]
-        if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", head, at + 5)
-            return width, height
+    at, found = 2, None
+    seen: set[int] = set()
+    for _ in range(_MOST_MARKERS):
+        head = files.read(name, at, 9)
+        if len(head) < 4 or head[0] != 0xFF:
+            break
+        marker, length = head[1], struct.unpack_from(">H", head, 2)[0]
+        seen.add(marker)
+        if marker in _FRAMES and len(head) == 9:
+            height, width = struct.unpack_from(">HH", head, 5)
+            found = (width, height)
+        if marker == _SCAN:
+            # What a decoder needs before a scan: the frame, and tables to decode it with.
+            if found is None or not {_QUANTISATION, _HUFFMAN} <= seen:
+                break
+            return found if at + 2 + length < size - 2 else "a JPEG without a picture in it"
         at += 2 + length
-    return "a JPEG without a size"
+    return "a JPEG that cannot be decoded" if found else "a JPEG without a size"
 
 
 def read_sprite_map(files: Files, name: str) -> SpriteMap | None:

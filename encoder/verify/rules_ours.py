@@ -17,7 +17,7 @@ from encoder.verify.verdict import Check, Hit, Needs, Place, Rule, Severity
 _BESIDE = ("package.json", "report.json", "report.html")
 
 
-def _video(s: Subject) -> list[Stream]:
+def video(s: Subject) -> list[Stream]:
     """The renditions: what is for trick modes has other frames."""
     aside = {one.stream.header_place for one in s.representations if trick(one.adaptation)}
     return [one for one in s.tracks() if one.kind == "video" and one.header_place not in aside]
@@ -28,7 +28,7 @@ def _place(stream: Stream) -> Place:
 
 
 def frames(s: Subject) -> Iterator[Hit]:
-    streams = _video(s)
+    streams = video(s)
     # Renditions of half the frame rate have half the frames.
     wanted = s.facts.get("frames")
     by_rate: dict[Fraction, list[Stream]] = {}
@@ -45,7 +45,7 @@ def frames(s: Subject) -> Iterator[Hit]:
 
 
 def durations(s: Subject) -> Iterator[Hit]:
-    streams = _video(s)
+    streams = video(s)
     longest = max((one.end for one in streams), default=Fraction(0))
     for stream in streams:
         if longest - stream.end > max(one.frame for one in streams):
@@ -54,7 +54,7 @@ def durations(s: Subject) -> Iterator[Hit]:
 
 
 def boundaries(s: Subject) -> Iterator[Hit]:
-    streams = _video(s)
+    streams = video(s)
     sets = {id(one): _set_of(s, one) for one in streams}
     for key in dict.fromkeys(sets.values()):
         alike = [one for one in streams if sets[id(one)] == key]
@@ -82,7 +82,7 @@ def _starts(stream: Stream) -> tuple[Fraction, ...]:
 
 
 def audio_covers(s: Subject) -> Iterator[Hit]:
-    end = max((one.end for one in _video(s)), default=None)
+    end = max((one.end for one in video(s)), default=None)
     for stream in s.tracks():
         if end is None or stream.kind != "audio":
             continue

@@ -155,6 +155,11 @@ def _tile(one: Sheets, time: Fraction) -> tuple[str, tuple[int, int, int, int]] 
 def poster(s: Subject) -> Iterator[Hit]:
     wanted = s.facts.get("poster")
     if not isinstance(wanted, dict):
+        # Before it is published, a poster is what lies beside the thumbnails.
+        for beside in sorted(one for one in s.declared if one.endswith("/poster.jpg")):
+            problem = jpeg_size(s.files, beside)
+            if isinstance(problem, str) and s.files.size(beside) is not None:
+                yield Hit(Place(beside, offset=0), problem, "the poster, a whole JPEG picture")
         return
     name = str(wanted.get("path"))
     size = (wanted.get("width"), wanted.get("height"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from encoder.media.languages import is_tag
+from encoder.media.languages import bcp_47, is_tag
 from encoder.verify.rules_multivariant import codecs, coding, rule
 from encoder.verify.subject import Subject
 from encoder.verify.verdict import Hit, Place
@@ -116,6 +116,34 @@ def groups_told_apart(s: Subject) -> Iterator[Hit]:
             yield Hit(place, f"FORCED on TYPE={group[0]}", "FORCED on subtitles alone")
 
 
+def channels_declared(s: Subject) -> Iterator[Hit]:
+    for tag, _ in s.renditions("AUDIO"):
+        if s.master and "CHANNELS" not in tag.attributes:
+            name = tag.attributes.get("NAME", "?")
+            yield Hit(s.master.at(tag), f"no CHANNELS on {name}", 'CHANNELS="2" for stereo')
+
+
+def spoken(s: Subject) -> Iterator[Hit]:
+    """What a track says of its own language, where it says anything."""
+    said = [
+        (s.master.at(tag), "LANGUAGE", tag.attributes.get("LANGUAGE"), stream)
+        for tag, stream in s.renditions("AUDIO")
+        if s.master
+    ]
+    said += [
+        (Place(s.mpd, line=one.node.line), "@lang", one.get("lang"), one.stream)
+        for one in s.representations
+        if one.stream.kind == "audio"
+    ]
+    for place, name, language, stream in said:
+        own = stream.header.language if stream and stream.header else "und"
+        if not language or language == "und" or own in ("und", "mul", "zxx", "mis", "```"):
+            continue
+        known, real = bcp_47(language).partition("-")[0], bcp_47(own).partition("-")[0]
+        if real != "und" and known not in (real, "und"):
+            yield Hit(place, f'{name}="{language}"', f"{bcp_47(own)}, as the track's mdhd box says")
+
+
 def same_languages(s: Subject) -> Iterator[Hit]:
     hls = {tag.attributes.get("LANGUAGE") or "" for tag, _ in s.renditions("AUDIO")}
     dash = {one.get("lang") or "" for one in s.representations if one.stream.kind == "audio"}
@@ -127,8 +155,10 @@ def same_languages(s: Subject) -> Iterator[Hit]:
 
 def groups(s: Subject) -> Iterator[Hit]:
     for tag, _ in s.variants():
-        for kind in ("AUDIO", "SUBTITLES", "VIDEO"):
+        for kind in ("AUDIO", "SUBTITLES", "VIDEO", "CLOSED-CAPTIONS"):
             group = tag.attributes.get(kind)
+            if kind == "CLOSED-CAPTIONS" and group == "NONE":
+                continue
             if s.master and group is not None and not any(s.renditions(kind, group)):
                 yield Hit(
                     s.master.at(tag), f'{kind}="{group}"', f"an EXT-X-MEDIA of that {kind} group"
@@ -178,10 +208,27 @@ RULES = (
         "RFC 8216",
     ),
     rule(
+        "4.4.6.1 count",
+        "CHANNELS on sound",
+        False,
+        "Write the number of channels as CHANNELS",
+        channels_declared,
+        "RFC 8216",
+    ),
+    rule(
+        "spoken",
+        "Languages are those that the tracks name themselves",
+        False,
+        "Write the language that is spoken into both the manifests and the mdhd box; two tracks "
+        "may have changed places",
+        spoken,
+        "OURS",
+    ),
+    rule(
         "languages",
         "HLS and DASH have sound in the same languages",
         False,
-        "Package again",
+        "Give both manifests the same tracks, and each of them the same language in both",
         same_languages,
         "OURS",
     ),

@@ -88,6 +88,12 @@ def _index(stream: Stream, name: str) -> Iterator[Hit]:
         # An index of segments of several fragments is still an index, if less useful.
         yield Hit(place, found, f"{len(fragments)}, one a fragment")
     scale = index.timescale
+    if stream.header and scale != stream.header.timescale:
+        yield Hit(place, f"a timescale of {scale}", f"{stream.header.timescale}, as mdhd has it")
+    elif stream.header and fragments and media.header_end:
+        start = fragments[0].first
+        if index.start not in (start, start - (stream.header.skip or 0)):
+            yield Hit(place, f"an earliest presentation time of {index.start}", f"{start}")
     at, count, place_of = index.anchor, 0, 0
     known = {one.offset: one for one in fragments}
     ends = {one.end for one in fragments}
@@ -110,7 +116,9 @@ def _index(stream: Stream, name: str) -> Iterator[Hit]:
             skipped = (header.skip or 0) if number == 0 else 0
             last = number == len(index.references) - 1
             shown = inside[-1].last - inside[0].first
-            if duration not in (real - skipped, shown, shown - skipped) and not last:
+            # The last sample may be said to last longer, or for no time.
+            near = last and abs(real - duration) <= stream.frame * header.timescale
+            if duration not in (real - skipped, shown, shown - skipped) and not near:
                 count += 1
                 yield Hit(place, f"reference {number}: {duration} ticks", f"{real} ticks")
         at = end

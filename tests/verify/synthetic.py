@@ -196,9 +196,11 @@ def make(into: Path, what: Title, lenient: pytest.MonkeyPatch | None = None) -> 
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """The frame of a JPEG picture with nothing in it."""
+    """A JPEG picture with nothing in it: its frame, and empty tables and scan."""
     head = struct.pack(">BHHB", 8, height, width, 3) + bytes(9)
-    return b"\xff\xd8\xff\xc0" + struct.pack(">H", 2 + len(head)) + head + b"\xff\xd9"
+    parts = ((0xDB, bytes(65)), (0xC4, bytes(17)), (0xC0, head), (0xDA, bytes(10)))
+    made = (struct.pack(">BBH", 0xFF, kind, 2 + len(data)) + data for kind, data in parts)
+    return b"\xff\xd8" + b"".join(made) + b"\0\xff\xd9"
 
 
 def _pictures(into: Path, frames: int) -> Pictures:

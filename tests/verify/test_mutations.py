@@ -15,13 +15,15 @@ from . import synthetic
 from .damage import both, published, reported
 from .damage_dash import DASH
 from .damage_dash_sets import SETS_AND_TIMES
+from .damage_headers import HEADERS
 from .damage_media import MEDIA
 from .damage_multivariant import MULTIVARIANT
 from .damage_pictures import PICTURES
 from .damage_playlists import PLAYLISTS
+from .damage_tags import TAGS
 
 MASTER = "master.m3u8"
-DAMAGES = MULTIVARIANT | PLAYLISTS | MEDIA | DASH | SETS_AND_TIMES | PICTURES
+DAMAGES = MULTIVARIANT | PLAYLISTS | MEDIA | DASH | SETS_AND_TIMES | HEADERS | TAGS | PICTURES
 
 
 def rules_broken(path: Path) -> set[str]:
@@ -93,6 +95,13 @@ made(
     ),
 )
 made("HLS 9.16", "PQ that is called SDR", replace(GOOD, rungs=(replace(FIRST, transfer=16), *REST)))
+UNITS = GOOD.sounds[0].gops
+made("HLS 8.22 sound", "sound that is cut elsewhere", replace(GOOD, sounds=tuple(
+    replace(one, gops=(*UNITS[:5], UNITS[5] + 3, UNITS[6] - 3, *UNITS[7:])) for one in GOOD.sounds
+)))  # fmt: skip
+made("OURS frame rates", "24 and 24000/1001 frames a second", replace(GOOD, rungs=(
+    *GOOD.rungs[:3], replace(GOOD.rungs[3], frame=1001)
+)))  # fmt: skip
 made("HLS 1.19", "90 frames a second", replace(GOOD, rungs=tuple(
     replace(one, frame=267) for one in GOOD.rungs
 )))  # fmt: skip
