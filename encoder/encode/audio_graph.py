@@ -22,7 +22,7 @@ _ENCODERS = {"aac": "aac", "ac3": "ac3", "eac3": "eac3", "opus": "libopus"}
 # Those of HE-AAC that an FFmpeg may have, in the order of preference; the one that comes with the
 # install has none. What makes them leave out the upper octave, for SBR to make it of the lower, is
 # AV_PROFILE_AAC_HE: not all of FFmpeg's versions know it by the same name.
-_HE_AAC_ENCODERS = ("libfdk_aac", "aac_at")
+HE_AAC_ENCODERS = ("libfdk_aac", "aac_at")
 _HE_AAC_PROFILE = 4
 # Samples that the encoder is behind and does not give when the sound ends: an overlap of the
 # transform's blocks (ATSC A/52, 7.9).
@@ -78,7 +78,7 @@ class Measured:
 
 def he_aac_encoder(found: Capabilities) -> str | None:
     """The encoder of an FFmpeg that makes HE-AAC; None where it has none."""
-    return next((one for one in _HE_AAC_ENCODERS if one in found.encoders), None)
+    return next((one for one in HE_AAC_ENCODERS if one in found.encoders), None)
 
 
 def open_sound(master: Master, conform: Conform) -> Stream:

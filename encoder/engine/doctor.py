@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from encoder.encode.audio_graph import HE_AAC_ENCODERS, he_aac_encoder
 from encoder.engine.store import ENVIRONMENT_VARIABLE, Store, default_root
 from encoder.errors import EncoderError
 from encoder.ffmpeg.locate import Capabilities, Ffmpeg, capabilities, locate
@@ -117,6 +118,17 @@ def _abilities(ffmpeg: Ffmpeg, able: Capabilities) -> list[Finding]:
         )
         for n, required, why in _ENCODERS
     ]
+    he_aac = he_aac_encoder(able)
+    findings.append(
+        Finding(
+            f"encoder {' or '.join(HE_AAC_ENCODERS)}",
+            he_aac is not None,
+            False,
+            he_aac or "no",
+            "HE-AAC for the lowest rung",
+            "name an FFmpeg that has one with --ffmpeg; without, that rung has AAC alone",
+        )
+    )
     findings += [
         Finding(f"filter {n}", n in able.filters, required, _yes(n in able.filters), why, _USE_OURS)
         for n, required, why in _FILTERS

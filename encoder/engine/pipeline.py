@@ -286,7 +286,7 @@ class Pipeline(ScoreSteps, PackageSteps):
                 "audio",
                 {
                     "digest": master.digest,
-                    "ffmpeg": self.ffmpeg.version,
+                    "ffmpeg": self.ffmpeg.build,
                     "offset": conform.audio_offset,
                     "duration": duration,
                     "policy": policy,

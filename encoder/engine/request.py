@@ -97,7 +97,7 @@ def fingerprint(ffmpeg: Ffmpeg, digest: str, request: Request) -> str:
             "layout": asdict(request.layout),
             "protection": None if request.keys is None else _protection(request.keys.protection),
             "encoder": __version__,
-            "ffmpeg": ffmpeg.version,
+            "ffmpeg": ffmpeg.build,
             "subtitles": [
                 [digest_text(one), one.language, list(one.traits)] for one in request.subtitles
             ],

@@ -199,7 +199,7 @@ class Steps:
         inputs: dict[str, object] = {
             "digest": digest,
             "av": version("av"),
-            "ffmpeg": self.ffmpeg.version,
+            "ffmpeg": self.ffmpeg.build,
         }
         whole = key_of({**inputs, "step": "probe", "version": VERSIONS["probe"]})
         if trusting and self.store.find("probe", whole) is None:
@@ -306,7 +306,7 @@ class Steps:
         """What determines the reference pictures."""
         return {
             "digest": master.digest,
-            "ffmpeg": self.ffmpeg.version,
+            "ffmpeg": self.ffmpeg.build,
             "conform": replace(conform, changes=()),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -17,11 +18,16 @@ ENVIRONMENT_VARIABLE = "ENCODER_FFMPEG"
 
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
-    """An FFmpeg program: its path, version as it prints it, and where the choice came from."""
+    """An FFmpeg program: its path, version as it prints it, and where the choice came from.
+
+    ``build`` stands for all that it says of how it was built, libraries and options as well: two
+    builds of one version may have other encoders, and need not give the same.
+    """
 
     path: Path
     version: str
     origin: str
+    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def locate(choice: str | None = None) -> Ffmpeg:
             hint="Reinstall with `pip install --force-reinstall imageio-ffmpeg`, or name another "
             f"one with --ffmpeg or {ENVIRONMENT_VARIABLE}",
         ) from error
-    return Ffmpeg(path, _version(path), "installed with encoder")
+    return _program(path, "installed with encoder")
 
 
 def _named(choice: str, origin: str) -> Ffmpeg:
@@ -81,8 +87,7 @@ def _named(choice: str, origin: str) -> Ffmpeg:
             hint="Give the path of an FFmpeg program or a name on PATH, or leave it out to use the "
             "one that came with the install",
         )
-    path = Path(found).absolute()
-    return Ffmpeg(path, _version(path), origin)
+    return _program(Path(found).absolute(), origin)
 
 
 def _ask(path: Path, *arguments: str) -> str:
@@ -105,8 +110,14 @@ def _ask(path: Path, *arguments: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
+def _program(path: Path, origin: str) -> Ffmpeg:
+    version, build = _version(path)
+    return Ffmpeg(path, version, origin, build)
+
+
 @lru_cache(maxsize=8)
-def _version(path: Path) -> str:
+def _version(path: Path) -> tuple[str, str]:
+    """The version, and the version with a digest of all that it says with it."""
     text = _ask(path, "-version")
     found = re.match(r"ffmpeg version (\S+)", text)
     if found is None:
@@ -116,7 +127,8 @@ def _version(path: Path) -> str:
             why="it does not answer -version as FFmpeg does",
             hint="Give the path of the ffmpeg program itself",
         )
-    return found.group(1)
+    version = found.group(1)
+    return version, f"{version} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @lru_cache(maxsize=8)

@@ -117,6 +117,9 @@ def test_doctor_finds_all_that_the_main_job_needs(tmp_path: Path) -> None:
     assert report["schema"] == "encoder.doctor/1"
     names = {f["name"] for f in report["findings"] if f["ok"]}
     assert {"encoder libx264", "filter libvmaf", "loopback decoders"} <= names
+    # The FFmpeg of the install has no encoder of HE-AAC, which is said and no fault.
+    (he_aac,) = (one for one in report["findings"] if "libfdk_aac" in one["name"])
+    assert (he_aac["ok"], he_aac["required"], he_aac["found"]) == (False, False, "no")
 
 
 def test_a_bug_is_70_with_a_log_and_no_traceback(

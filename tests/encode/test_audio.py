@@ -521,7 +521,7 @@ for one in given:
 sys.exit(code)
 """)
     path.chmod(0o700)
-    return Ffmpeg(path, real.version, "this test")
+    return Ffmpeg(path, real.version, "this test", real.build)
 
 
 def test_he_aac_is_made_where_there_is_an_encoder(tmp_path: Path) -> None:

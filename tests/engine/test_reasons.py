@@ -109,7 +109,7 @@ def test_a_plan_says_why(tmp_path: Path) -> None:
     master = small_master(tmp_path)
 
     def planned(store: Store, version: str) -> str:
-        ffmpeg = replace(locate(), version=version)
+        ffmpeg = replace(locate(), build=version)
         steps = Pipeline(ffmpeg, store, lambda _: None, only_plan=True)
         found = steps.master(master)
         with pytest.raises(WouldRun) as caught:
@@ -119,6 +119,6 @@ def test_a_plan_says_why(tmp_path: Path) -> None:
 
     store = Store(tmp_path / "store")
     assert planned(store, "1") == "not in the store: nothing of this master is there"
-    steps = Pipeline(replace(locate(), version="1"), store, lambda _: None)
+    steps = Pipeline(replace(locate(), build="1"), store, lambda _: None)
     steps.reference(steps.master(master), load_policy("per-title"))
     assert planned(store, "2") == "not in the store: what is there differs in FFmpeg"

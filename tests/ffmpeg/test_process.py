@@ -69,7 +69,7 @@ def test_a_full_disk_is_told_apart(ffmpeg: Ffmpeg) -> None:
 
 def test_what_is_no_program_is_an_error_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="could not be started"):
-        run(Ffmpeg(tmp_path, "0", "test"), ["-version"])
+        run(Ffmpeg(tmp_path, "0", "test", "0"), ["-version"])
 
 
 def test_leaving_a_stream_early_ends_the_process(ffmpeg: Ffmpeg) -> None:
