@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from encoder.engine.interruption import Interruption
     from encoder.engine.pipeline import Pipeline
     from encoder.engine.request import Outcome, Request
+    from encoder.engine.steps import Steps
     from encoder.media.package import Layout
     from encoder.media.policy import Policy
     from encoder.text.sidecar import Sidecar
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound="Steps")
 
 # Whether a path can be read or written is found out by whoever does so, who can say what to do.
 any_path = click.Path(readable=False, path_type=Path)
@@ -175,12 +177,24 @@ common_options = together(
 )
 
 
-@contextmanager
-def pipeline(common: Common) -> Iterator[Pipeline]:
+def pipeline(common: Common) -> AbstractContextManager[Pipeline]:
     """The pipeline that the options ask for, rendered while it runs."""
+    from encoder.engine.pipeline import Pipeline
+
+    return _running(common, Pipeline)
+
+
+def first_steps(common: Common) -> AbstractContextManager[Steps]:
+    """The same for verbs that encode nothing, which need not load what encodes."""
+    from encoder.engine.steps import Steps
+
+    return _running(common, Steps)
+
+
+@contextmanager
+def _running(common: Common, make: type[S]) -> Iterator[S]:
     from encoder.cli.render import Renderer
     from encoder.engine.interruption import Interruption
-    from encoder.engine.pipeline import Pipeline
     from encoder.engine.resources import Resources, cores
     from encoder.engine.store import Store, default_root
     from encoder.ffmpeg.locate import locate
@@ -194,7 +208,7 @@ def pipeline(common: Common) -> Iterator[Pipeline]:
     store = Store(default_root())
     try:
         with Renderer(quiet=common.quiet, events=common.events) as renderer, asking(interruption):
-            yield Pipeline(
+            yield make(
                 locate(common.ffmpeg),
                 store,
                 renderer,

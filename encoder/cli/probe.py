@@ -9,10 +9,10 @@ import click
 from encoder.cli.options import (
     Common,
     common_options,
+    first_steps,
     json_option,
     load,
     master_argument,
-    pipeline,
     policy_option,
     say_json,
 )
@@ -34,7 +34,7 @@ def command(master: Path, policy_name: str, as_json: bool, common: Common) -> No
     from encoder.report.verbs import probe_document
 
     policy = load(policy_name, None, None)
-    with pipeline(common) as steps:
+    with first_steps(common) as steps:
         found = steps.master(master)
         conform = steps.conform(found, policy)
     if as_json:

@@ -12,9 +12,9 @@ from encoder.cli.options import (
     Common,
     any_path,
     common_options,
+    first_steps,
     json_option,
     load,
-    pipeline,
     policy_option,
     say_json,
 )
@@ -142,7 +142,7 @@ def command(
     )
     if output is not None:
         check_destination(output, (reference, *distorted))
-    with pipeline(common) as steps:
+    with first_steps(common) as steps:
         sheet, evidence = score(steps, job, sys.stdin.buffer)
     if output is not None:
         keep_values(sheet, output)

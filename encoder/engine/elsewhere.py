@@ -11,8 +11,8 @@ from pathlib import Path
 from encoder.encode.tracks import identifier as audio_identifier
 from encoder.encode.tracks import language, main_stream, name, roles
 from encoder.engine.events import Notice
-from encoder.engine.folders import identifier
 from encoder.engine.steps import Steps
+from encoder.engine.targets import identifier
 from encoder.errors import MasterError, PackageError, UsageError
 from encoder.media.coded import CodedFile, CodedVideo
 from encoder.media.master import AudioStream

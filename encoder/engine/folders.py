@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import unicodedata
-from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from encoder.engine.publish import (
-    MANIFEST,
-    Published,
-    cannot_write,
-    publish,
-    read_published,
-    staging,
-)
-from encoder.errors import MeasureError, PackageError, UsageError
+from encoder.engine.publish import cannot_write, publish, staging
+from encoder.errors import PackageError, UsageError
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
@@ -28,7 +18,6 @@ from encoder.media.serial import from_plain
 from encoder.media.shots import Analysis
 from encoder.report.plain import json_text
 from encoder.report.verbs import LADDER_SCHEMA, RENDITIONS_SCHEMA, renditions_document
-from encoder.score.measure import Distorted
 
 RENDITIONS = "renditions.json"
 
@@ -152,92 +141,6 @@ def read_renditions(folder: Path) -> RenditionSet:
         if not path.is_file():
             raise PackageError("A rendition is missing", where=str(path))
     return replace(found, video=video, audio=audio, text=text, pictures=pictures)
-
-
-def find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
-    """What is to be scored: the renditions of packages, and files.
-
-    Raises:
-        MeasureError: when a target is neither, or may not be read.
-    """
-    try:
-        found = _find_distorted(targets)
-        for one in found:
-            one.path.open("rb").close()
-    except OSError as error:
-        raise MeasureError(
-            "What is to be scored cannot be read",
-            where=str(error.filename),
-            why=error.strerror or str(error),
-            hint="Ask its owner for permission to read it (chmod +r), or copy it again",
-        ) from error
-    return found
-
-
-def _find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
-    found: list[Distorted] = []
-    for target in targets:
-        if target.is_dir():
-            next(target.iterdir(), None)  # May it be read? To the next line, one without is empty.
-            published = read_published(target)
-            listed = _listed(target, published)
-            if not listed:
-                raise MeasureError(
-                    "Not a package",
-                    where=str(target),
-                    why=f"it has no {MANIFEST} that names renditions",
-                    hint="Give a package that encoder made, or video files",
-                )
-            found += listed
-        elif target.is_file():
-            found.append(Distorted(identifier(target, {one.id for one in found}), target))
-        else:
-            raise MeasureError(
-                "No such file or package",
-                where=str(target),
-                hint="Check the spelling of the path, and that its disk is mounted",
-            )
-    names = [one.id for one in found]
-    if len(set(names)) != len(names):
-        raise MeasureError("Two things to score have the same name", why=", ".join(sorted(names)))
-    return found
-
-
-def _listed(folder: Path, published: Published | None) -> list[Distorted]:
-    if published is None:
-        return []
-    try:
-        return [
-            Distorted(str(one["id"]), folder / str(one["path"]))
-            for one in published.fields.get("renditions", [])
-        ]
-    except (TypeError, KeyError):
-        return []
-
-
-def identifier(path: Path, taken: Container[str], *, portable: bool = False) -> str:
-    """A name for a file that can be part of a file name itself, and is not taken.
-
-    Args:
-        path: the file.
-        taken: names that are.
-        portable: whether it is of ASCII alone, to be part of addresses: systems and programs
-            disagree on how other letters are written there.
-    """
-    stem = path.stem
-    if portable:
-        letters = unicodedata.normalize("NFKD", stem)
-        stem = "".join(c for c in letters if not unicodedata.combining(c))
-        stem = re.sub("[^A-Za-z0-9_.-]+", "_", stem).strip("_")
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem).lstrip(".-")
-    # A file's name has 255 bytes at most, and this is not all of it.
-    stem = stem.encode()[:160].decode("utf-8", "ignore")[:80] or "file"
-    number = 2
-    name = stem
-    while name in taken:
-        name = f"{stem}-{number}"
-        number += 1
-    return name
 
 
 def _read_object(path: Path, schema: str, what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from encoder import __version__
 from encoder.engine.keys import Keys
 from encoder.engine.publish import is_intact, read_published
-from encoder.engine.store import Store, key_of
+from encoder.engine.store import Store, digest_key, key_of
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.media.package import BYTE_RANGES, Layout, Packaging
 from encoder.media.policy import Policy
@@ -119,21 +119,6 @@ def _protection(asked: Protection) -> dict[str, Any]:
         "keys": keys,
         "clear_lead": str(asked.clear_lead),
     }
-
-
-def digest_key(path: Path) -> str:
-    """The key under which the store has the digest of a file that did not change since.
-
-    Raises:
-        OSError: when there is no such file.
-    """
-    stat = path.stat()
-    return key_of(
-        {
-            "path": str(path.absolute()),
-            "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
-        }
-    )
 
 
 def published_already(output: Path, wanted: str) -> dict[str, Any] | None:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING
 
-from encoder.encode.chunks import ChunkRung
 from encoder.ffmpeg.process import Usage
-from encoder.media.conform import Conform
+
+if TYPE_CHECKING:
+    from encoder.encode.chunks import ChunkRung
+    from encoder.media.conform import Conform
 
 # Bytes a process takes, and a pixel of a picture, measured with x264 medium and libvmaf of the
 # FFmpeg that comes with the install, from 240p to 1080p. An encoder holds some fifty pictures in

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from encoder.encode.chunk_command import Measuring
+from encoder.engine.analysis_steps import AnalysisSteps
 from encoder.engine.scoring import decoded_checksums, pass_score
-from encoder.engine.steps import VERSIONS, Steps
+from encoder.engine.steps import VERSIONS
 from encoder.engine.store import Entry, key_of
 from encoder.engine.video import EncodedTitle
 from encoder.ladder.decide import VMAF_MODEL
@@ -23,7 +24,7 @@ from encoder.score.confirm import Measured, confirm
 from encoder.score.measure import Distorted, measure
 
 
-class ScoreSteps(Steps):
+class ScoreSteps(AnalysisSteps):
     """Those of :class:`encoder.engine.pipeline.Pipeline` that score."""
 
     def pass_scorecard(

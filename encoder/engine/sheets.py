@@ -17,12 +17,11 @@ from encoder.analysis.changes import ChangeDetector
 from encoder.analysis.cuts import find_boundaries, tile
 from encoder.analysis.settings import AnalysisSettings
 from encoder.engine.events import Notice
-from encoder.engine.folders import find_distorted
 from encoder.engine.joined import whole_track
-from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import cannot_write, publish, staging
 from encoder.engine.resources import cores
-from encoder.engine.steps import Wanted
+from encoder.engine.steps import Steps, Wanted
+from encoder.engine.targets import find_distorted
 from encoder.errors import MasterError, MeasureError, UsageError
 from encoder.media.frames import FrameRange
 from encoder.media.pairs import ScoreSheet
@@ -59,11 +58,11 @@ class ScoreJob:
     pictures: Path | None = None
 
 
-def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreSheet, list[Evidence]]:
+def score(steps: Steps, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreSheet, list[Evidence]]:
     """Scores files and packages against a reference.
 
     Args:
-        pipeline: what it runs on.
+        steps: what it runs on.
         job: what is asked for.
         stdin: where a side named ``-`` is read from.
 
@@ -76,8 +75,8 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
         raise UsageError("Only one side can be on standard input")
     packaged = any(target.is_dir() for target in job.targets)
     use_conform = job.conform or packaged
-    with pipeline.store.work() as folder:
-        reference, digest, distorted = _sides(pipeline, job, use_conform, folder, stdin)
+    with steps.store.work() as folder:
+        reference, digest, distorted = _sides(steps, job, use_conform, folder, stdin)
         request = Request(
             job.metrics,
             job.automatic,
@@ -87,9 +86,9 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
             cores(),
         )
         total = distorted[0].frames or reference.frames or 0
-        with pipeline.stage("score", total, "frames") as running:
+        with steps.stage("score", total, "frames") as running:
             result = score_files(
-                pipeline.ffmpeg, reference, distorted, request, folder, running.progress
+                steps.ffmpeg, reference, distorted, request, folder, running.progress
             )
             shots = _shots(result, reference)
             running.detail = (
@@ -98,13 +97,13 @@ def score(pipeline: Pipeline, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreShee
         sheet = _sheet(result, request, reference, digest, shots)
         for pair in sheet.pairs:
             for note in pair.notes:
-                pipeline.emit(Notice("info", f"{pair.id}: {note}"))
+                steps.emit(Notice("info", f"{pair.id}: {note}"))
             if not pair.aligned:
-                pipeline.emit(Notice("warning", f"{pair.id}: {UNTOLD}"))
+                steps.emit(Notice("warning", f"{pair.id}: {UNTOLD}"))
         evidence: list[Evidence] = []
         if job.worst and job.pictures is not None:
             evidence = take_evidence(
-                pipeline.ffmpeg, reference, result.scored, sheet, job.worst, job.pictures
+                steps.ffmpeg, reference, result.scored, sheet, job.worst, job.pictures
             )
     return sheet, evidence
 
@@ -128,7 +127,7 @@ def keep_values(sheet: ScoreSheet, output: Path) -> None:
 
 
 def _sides(
-    pipeline: Pipeline, job: ScoreJob, use_conform: bool, folder: Path, stdin: BinaryIO
+    steps: Steps, job: ScoreJob, use_conform: bool, folder: Path, stdin: BinaryIO
 ) -> tuple[Side, str, list[Side]]:
     """The reference and its digest, and what is compared with it; all files are probed at once."""
     piped = job.reference == STDIN
@@ -144,7 +143,7 @@ def _sides(
     # A side counts as interlaced where both its header and its pictures say so.
     wanted = [Wanted(path, trusting=True, refuse=_as_file) for _, path in files]
     own = Wanted(job.reference, trusting=not use_conform, refuse=_as_reference)
-    masters = pipeline.masters([*([] if piped else [own]), *wanted])
+    masters = steps.masters([*([] if piped else [own]), *wanted])
     distorted = [
         file_side(name, path, master.video)
         for (name, path), master in zip(files, masters[not piped :], strict=True)
@@ -155,9 +154,9 @@ def _sides(
         return _from_stdin(folder, stdin), "", distorted
     side = file_side(job.reference.name, job.reference, masters[0].video)
     if use_conform:
-        conform = pipeline.conform(masters[0], job.policy)
+        conform = steps.conform(masters[0], job.policy)
         for change in conform.changes:
-            pipeline.emit(Notice("info", f"{side.name}: {change}"))
+            steps.emit(Notice("info", f"{side.name}: {change}"))
         side = conformed(side, conform)
     return side, masters[0].digest, distorted
 

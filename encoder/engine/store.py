@@ -59,6 +59,21 @@ def key_of(inputs: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
+def digest_key(path: Path) -> str:
+    """The key under which the store has the digest of a file that did not change since.
+
+    Raises:
+        OSError: when there is no such file.
+    """
+    stat = path.stat()
+    return key_of(
+        {
+            "path": str(path.absolute()),
+            "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
+        }
+    )
+
+
 class Store:
     """A folder of finished steps.
 

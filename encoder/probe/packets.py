@@ -20,7 +20,7 @@ from av.video.stream import VideoStream as AvVideoStream
 _PATIENCE = 3000
 # The earliest picture comes within the first 17 that leave a decoder, as H.264 and HEVC put no more
 # than 16 out of order, also where the container's times are wrong.
-_ENOUGH = 17
+ENOUGH = 17
 
 
 def _ticks() -> array[int]:
@@ -57,19 +57,29 @@ class Track:
         return len(self.presentation) == self.count > 0
 
     @property
+    def begins_in_order(self) -> bool:
+        """Whether the picture that was decoded first is the earliest that there is a packet of."""
+        times = self.presentation
+        return self.has_presentation_times and self.decoded[:1] == [min(times)]
+
+    @property
     def in_order(self) -> bool:
         """Whether the first decoded pictures came in the order of their times."""
         return all(a is not None and b is not None and a < b for a, b in pairwise((*self.decoded,)))
 
 
 def survey(
-    container: InputContainer, see: Callable[[Packet[Any]], None] | None = None
+    container: InputContainer,
+    see: Callable[[Packet[Any]], None] | None = None,
+    *,
+    pictures: int = ENOUGH,
 ) -> tuple[dict[int, Track], str | None]:
     """Reads all packets of a file.
 
     Args:
         container: the file.
         see: is shown each packet.
+        pictures: how many are decoded of each stream.
 
     Returns:
         The tracks by stream index, and why reading stopped early, if it did.
@@ -84,17 +94,17 @@ def survey(
             if track is not None:
                 if see is not None:
                     see(packet)
-                _take(track, packet)
+                _take(track, packet, pictures)
     except av.FFmpegError as error:
         return tracks, error.strerror or type(error).__name__
     return tracks, None
 
 
-def _take(track: Track, packet: Packet[Any]) -> None:
+def _take(track: Track, packet: Packet[Any], pictures: int) -> None:
     if packet.size:
         _count(track, packet)
     # Packets without content tell a decoder to give out what it holds back.
-    wanted = len(track.decoded) < _ENOUGH and track.fed < _PATIENCE
+    wanted = len(track.decoded) < pictures and track.fed < _PATIENCE
     if isinstance(track.stream, AvVideoStream) and wanted:
         _decode(track, packet)
 

@@ -21,7 +21,7 @@ from encoder.media.master import AudioStream, Chapter, Master, TextStream, Video
 from encoder.probe.boxes import dolby_vision_profile, is_encrypted, top_level
 from encoder.probe.decoder import decoded_size
 from encoder.probe.digest import digest_file
-from encoder.probe.packets import Track, survey, undecodable
+from encoder.probe.packets import ENOUGH, Track, survey, undecodable
 from encoder.probe.pictures import dispositions, language, video_stream
 from encoder.probe.refusal import check_path, encrypted, no_video, refusal
 from encoder.probe.scan import PROGRESSIVE, Fields, detect_scan
@@ -45,18 +45,36 @@ def probe(
         path: the file.
         ffmpeg: the program that will decode it, for the look at its pictures.
         digest: the SHA-256 of its content, when it is known already.
-        trusting: whether a stream that says that it is progressive is taken to be, without a look.
+        trusting: whether a stream that says that it is progressive is taken to be, without a look,
+            and times that begin with the first picture are taken to be right; ``timed`` is not
+            looked at then, and false.
 
     Raises:
         MasterError: when it cannot be read or has no video that can be decoded.
         MachineError: when FFmpeg cannot be started.
     """
     size = check_path(path)
+    master = _read(path, size, digest, pictures=1 if trusting else ENOUGH)
+    master = _with_size(master, decoded_size(ffmpeg, path, master.video.index))
+    if trusting and master.video.field_order == "progressive":
+        return master
+    return _with_scan(master, _scan(ffmpeg, master))
+
+
+def _read(path: Path, size: int, digest: str | None, *, pictures: int) -> Master:
+    """What container, packets and first pictures tell: of so few, or more where these do not tell.
+
+    Raises:
+        MasterError: as :func:`probe`.
+    """
     with opened(path) as container:
         # Its decoder might make noise of it without an error.
         if is_encrypted(path, top_level(path)):
             raise encrypted(str(path))
-        tracks, stopped = survey(container)
+        tracks, stopped = survey(container, pictures=pictures)
+        films = [t for t in tracks.values() if isinstance(t.stream, AvVideoStream)]
+        if pictures < ENOUGH and not all(track.begins_in_order for track in films):
+            return _read(path, size, digest, pictures=ENOUGH)
         main = main_video(path, container, tracks)
         defects = list(_defects(container, tracks, main, stopped))
         dolby_vision = dolby_vision_profile(path)
@@ -76,7 +94,9 @@ def probe(
             defects.append(
                 f"The file claims {float(declared):.3f} s; its packets last {float(duration):.3f} s"
             )
-        master = Master(
+        if pictures < ENOUGH:
+            video = replace(video, timed=False)
+        return Master(
             path=path,
             digest=digest if digest is not None else _digest(path),
             size=size,
@@ -93,10 +113,6 @@ def probe(
             tags=tuple(sorted(container.metadata.items())),
             defects=tuple(defects),
         )
-    master = _with_size(master, decoded_size(ffmpeg, path, master.video.index))
-    if trusting and master.video.field_order == "progressive":
-        return master
-    return _with_scan(master, _scan(ffmpeg, master))
 
 
 @contextmanager

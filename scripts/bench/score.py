@@ -2,13 +2,14 @@
 
     python scripts/bench/score.py REFERENCE DISTORTED [--runs N] [--json FILE]
 
-VMAF, PSNR and SSIM of a pair are taken by both in turn, with the same FFmpeg, so that whatever else
-the machine does hits them alike. Theirs is run as it comes, which gives VMAF one thread, and told
-to use all processors. Medians are reported, and the ratio of ours to each; the goal is 0.75 of it
-as it comes. Both do all in one pass of FFmpeg, four fifths of which are VMAF's, so with all
-processors there is little between them: ours also probes, and checks the alignment. CPU seconds
-tell of that on a busy machine. Our peak memory is that of the largest process. Means are printed,
-so that it can be seen that all measured the same.
+VMAF, PSNR and SSIM of a pair are taken by both commands in turn, each a process from its start to
+its end and with the same FFmpeg, so that whatever else the machine does hits them alike. Theirs is
+run as it comes, which gives VMAF one thread, and told to use all processors. Medians are reported,
+and the ratio of ours to each; the goal is 0.75 of it as it comes. Both do all in one pass of
+FFmpeg, four fifths of which are VMAF's, so with all processors there is little between them: ours
+also probes, and checks the alignment. On a machine that is busy with other things a second thread
+gains less, and CPU seconds tell more. Our peak memory is that of the largest process. Means are
+printed, so that it can be seen that all measured the same.
 
 ffmpeg-quality-metrics comes with the dev extra. A Markdown table goes to standard output.
 """
@@ -19,54 +20,40 @@ import argparse
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
-from io import BytesIO
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# As the command does, before NumPy is loaded.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-from encoder.engine.pipeline import Pipeline
-from encoder.engine.sheets import ScoreJob, score
-from encoder.engine.stage import cpu_seconds
-from encoder.engine.store import Store
 from encoder.errors import EncoderError
 from encoder.ffmpeg.locate import Ffmpeg, locate
-from encoder.ladder.policy import load_policy
-from encoder.score.metrics import parse_metrics
 
 Means = Mapping[str, float]
 
 
 def ours(ffmpeg: Ffmpeg, reference: Path, distorted: Path) -> Means:
-    """Means by the score verb, probing included, nothing taken from a store."""
+    """Means by the score verb, nothing taken from a store."""
     with TemporaryDirectory() as folder:
-        pipeline = Pipeline(ffmpeg, Store(Path(folder)), lambda _: None)
-        metrics = parse_metrics(("vmaf", "psnr_y", "ssim"))
-        job = ScoreJob(reference, (distorted,), metrics, load_policy("per-title"))
-        sheet, _ = score(pipeline, job, BytesIO())
-    return {one.metric: one.pools.mean for one in sheet.pairs[0].metrics if one.pools is not None}
+        found = answer(
+            *("-m", "encoder", "score", str(reference), str(distorted), "--json", "-q"),
+            *("-m", "vmaf,psnr,ssim", "--ffmpeg", str(ffmpeg.path)),
+            cache=folder,
+        )
+    means = {one["metric"]: one["pooled"]["mean"] for one in found["files"][0]["metrics"]}
+    return {name: means[name] for name in ("vmaf", "psnr_y", "ssim")}
 
 
 def theirs(ffmpeg: Ffmpeg, reference: Path, distorted: Path, threads: int | None = None) -> Means:
     """Means by ffmpeg-quality-metrics; as it comes where no number of threads is given."""
-    library: Any = import_module("ffmpeg_quality_metrics")
-    run = library.FfmpegQualityMetrics(
-        str(reference),
-        str(distorted),
-        ffmpeg_path=str(ffmpeg.path),
-        **({} if threads is None else {"threads": threads}),
-    )
-    found = run.calculate(
-        metrics=["vmaf", "psnr", "ssim"],
-        **({} if threads is None else {"vmaf_options": {"n_threads": threads}}),
+    found = answer(
+        *("-m", "ffmpeg_quality_metrics", str(distorted), str(reference), "--no-summary"),
+        *("-m", "vmaf", "psnr", "ssim", "--ffmpeg-path", str(ffmpeg.path)),
+        *(() if threads is None else ("-t", str(threads), "--vmaf-threads", str(threads))),
     )
     return {
         "vmaf": fmean(frame["vmaf"] for frame in found["vmaf"]),
@@ -75,11 +62,30 @@ def theirs(ffmpeg: Ffmpeg, reference: Path, distorted: Path, threads: int | None
     }
 
 
+def answer(*arguments: str, cache: str = "") -> Any:
+    """What a Python program says in JSON."""
+    environment = {**os.environ, "ENCODER_CACHE": cache}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
 def timed(job: Callable[[], Means]) -> tuple[float, float, Means]:
     """Seconds by the clock and of CPU, and what was found."""
-    started, cpu = time.perf_counter(), cpu_seconds()
+    started, cpu = time.perf_counter(), spent()
     found = job()
-    return time.perf_counter() - started, cpu_seconds() - cpu, found
+    return time.perf_counter() - started, spent() - cpu, found
+
+
+def spent() -> float:
+    """CPU seconds of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
@@ -106,16 +112,19 @@ def main() -> int:
         memory = 0
         for _ in range(options.runs):
             for name, job in jobs.items():
-                seconds, spent, means[name] = timed(
+                seconds, used, means[name] = timed(
                     partial(job, ffmpeg, options.reference, options.distorted)
                 )
                 times[name].append(seconds)
-                cpu[name].append(spent)
+                cpu[name].append(used)
                 if name == "ours" and not memory:
                     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     except EncoderError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)
+    except subprocess.CalledProcessError as error:
+        print(f"a command failed: {error}", file=sys.stderr)
+        return 1
     middle = {name: median(found) for name, found in times.items()}
     print("| | seconds | CPU seconds | VMAF | PSNR-Y | SSIM |\n|---|--:|--:|--:|--:|--:|")
     for label, name in (

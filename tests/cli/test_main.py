@@ -13,6 +13,8 @@ import pytest
 from encoder.cli import main as entry
 from encoder.cli.options import sidecars
 from encoder.errors import EncodeError, ExitCode, MasterError, UsageError, printable
+from encoder.ffmpeg.locate import locate
+from encoder.ffmpeg.process import run as run_ffmpeg
 
 VERBS = (
     "ingest",
@@ -62,6 +64,30 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_scoring_loads_nothing_that_encodes_packages_or_draws(tmp_path: Path) -> None:
+    source = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25", "-frames:v", "10", "-c:v", "ffv1")
+    run_ffmpeg(locate(), [*source, "clip.mkv"], folder=tmp_path)
+    unwanted = (
+        *("encoder.engine.pipeline", "encoder.encode", "encoder.package", "encoder.pictures"),
+        *("encoder.analysis.analyze", "encoder.ladder.decide", "encoder.ladder.trials"),
+        *("encoder.text", "scipy", "skimage", "matplotlib", "pyarrow", "http", "asyncio"),
+    )
+    code = (
+        "import sys\nfrom encoder.cli.main import run\n"
+        "said = run(['score', 'clip.mkv', 'clip.mkv', '-m', 'psnr', '-q'])\n"
+        f"print(said, [m for m in {unwanted!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "ENCODER_CACHE": str(tmp_path / "store")},
+    )
+    assert done.stderr.strip() == "0 []"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import av
 import pytest
 
 from encoder.cli.main import run as encoder
-from encoder.engine.folders import identifier
+from encoder.engine.targets import identifier
 from encoder.errors import ExitCode
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run

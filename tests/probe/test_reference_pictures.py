@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,7 +14,9 @@ import pytest
 from encoder.ffmpeg.graph import arguments, open_master
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import run, stream
+from encoder.media.master import Master
 from encoder.probe.conform import decide_conform
+from encoder.probe.packets import survey
 from encoder.probe.probe import probe
 
 from .clips import LOSSLESS, Pictures, conformed, luma, make, numbered, numbers, planes
@@ -387,6 +391,32 @@ def test_a_stream_cut_before_its_first_key_picture(ffmpeg: Ffmpeg, tmp_path: Pat
     assert numbers(pictures) == list(range(20, 50))
     assert master.video.frames == 30
     assert any("15 pictures at the start cannot be decoded" in d for d in master.defects)
+    # A look at the first picture alone would take those for pictures.
+    assert brief(ffmpeg, path) == brief(ffmpeg, path, trusting=False)
+
+
+def brief(ffmpeg: Ffmpeg, path: Path, *, trusting: bool = True) -> Master:
+    """What a probe says but for what it need not look at where headers are trusted."""
+    found = probe(path, ffmpeg, trusting=trusting)
+    return replace(found, video=replace(found.video, timed=False))
+
+
+def test_the_first_picture_tells_what_more_of_them_do(
+    ffmpeg: Ffmpeg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(ffmpeg, tmp_path / "b.mp4", *numbered(), "-c:v", "libx264", "-bf", "3")
+    whole = brief(ffmpeg, path, trusting=False)
+    decoded: list[int] = []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        tracks, stopped = survey(*args, **kwargs)
+        decoded.extend(len(track.decoded) for track in tracks.values())
+        return tracks, stopped
+
+    monkeypatch.setattr("encoder.probe.probe.survey", watched)
+    assert brief(ffmpeg, path) == whole
+    assert decoded == [1]
+    assert not probe(path, ffmpeg, trusting=True).video.timed
 
 
 def test_raw_streams_have_no_times(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
