@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from encoder.errors import printable
+from encoder.report.text import some
 
 if TYPE_CHECKING:
     from encoder.engine.doctor import Finding
@@ -128,7 +129,7 @@ def print_ingest(document: dict[str, Any], output: Path) -> None:
             )
         out.print(line(said))
     if document["text"]:
-        words = (f"{one['name']} ({one['cues']} cues)" for one in document["text"])
+        words = (f"{one['name']} ({some(one['cues'], 'cue')})" for one in document["text"])
         out.print(line(f"Subtitles: {', '.join(words)}"))
     size = document["package"]["bytes"] / 1e6
     hls, dash = document["package"]["hls"], document["package"]["dash"]

@@ -1,4 +1,7 @@
-"""Packets of subtitles -> cues, by FFmpeg's decoders, all of which speak ASS; SubRip as it is."""
+"""Packets of subtitles -> cues, by FFmpeg's decoders, all of which speak ASS.
+
+SubRip and mov_text are read as they are: FFmpeg takes braces in them for commands of ASS.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from av.packet import Packet
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from encoder.text.markup import from_ass, from_srt
+from encoder.text.markup import from_ass, from_mov_text, from_srt
 from encoder.text.webvtt import Cue, ordered
 
 # Shown until the next, or so long, where a container does not say how long.
@@ -20,6 +23,7 @@ _LONGEST_OPEN = Fraction(10)
 # Read as a file of them is: FFmpeg takes what is between < and > for a tag, and backslashes for
 # ASS's.
 _SUBRIP = frozenset({"srt", "subrip"})
+_MOV_TEXT = "mov_text"
 
 
 def cues_of(packets: Iterable[Packet[SubtitleStream]], stream: SubtitleStream) -> tuple[Cue, ...]:
@@ -51,6 +55,10 @@ def decoded(packet: Packet[Any], stream: SubtitleStream) -> Iterator[Cue]:
         text, settings = from_srt(bytes(packet).decode("utf-8", "replace"))
         if text:
             yield Cue(start, end, text, settings)
+        return
+    if stream.codec_context.name == _MOV_TEXT:
+        if text := from_mov_text(bytes(packet)):
+            yield Cue(start, end, text)
         return
     try:
         found = stream.decode(packet)

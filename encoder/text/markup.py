@@ -1,4 +1,4 @@
-"""Text of SubRip and Advanced SubStation Alpha as WebVTT's cue text.
+"""Text of SubRip, Advanced SubStation Alpha and 3GPP's timed text as WebVTT's cue text.
 
 Bold, italics, underline and the place at the top or bottom are kept; fonts, colours and movement
 are not, which WebVTT has no words for that players agree on.
@@ -7,6 +7,7 @@ are not, which WebVTT has no words for that players agree on.
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 from encoder.media.characters import clean
 
@@ -18,6 +19,8 @@ _BRACE, _BACKSLASH = "\ufdd0", "\ufdd1"
 _OVERRIDE = re.compile(r"\{([^{}]*)\}")
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w.]*)[^<>]*>")
 _STYLES = ("b", "i", "u")
+# The bytes of a style of timed text: first and last character, font, face, size, colour.
+_STYLE = 12
 
 
 def from_ass(text: str) -> tuple[str, str]:
@@ -71,6 +74,38 @@ def from_srt(text: str) -> tuple[str, str]:
             made.set(name, not found[1])
     made.add(_plain(text[at:]))
     return made.text(), placed(alignment)
+
+
+def from_mov_text(sample: bytes) -> str:
+    """The cue text of a sample of 3GPP's timed text (TS 26.245 5.17), which MP4 calls mov_text.
+
+    Its text has no markup: styles are of characters by their numbers. ``\\N``, which stands in
+    text that was taken over from ASS, is a new line, as players have it.
+    """
+    length = int.from_bytes(sample[:2])
+    coded, rest = sample[2 : 2 + length], sample[2 + length :]
+    wide = coded[:2] in (b"\xfe\xff", b"\xff\xfe")
+    text = coded.decode("utf-16" if wide else "utf-8", "replace")
+    faces = [0] * len(text)
+    while len(rest) >= 8:
+        size, kind = int.from_bytes(rest[:4]), rest[4:8]
+        records = rest[10 : max(size, 8)] if kind == b"styl" else b""
+        for at in range(0, len(records) - _STYLE + 1, _STYLE):
+            first, end = (
+                int.from_bytes(records[at : at + 2]),
+                int.from_bytes(records[at + 2 : at + 4]),
+            )
+            for number in range(first, min(end, len(text))):
+                faces[number] = records[at + 6]
+        rest = rest[max(size, 8) :]
+    made = _Styled()
+    # As long as before, as styles count characters; empty lines are left out in the end.
+    text = text.replace("\r", "\n").replace("\\N", "\n\n")
+    for face, letters in groupby(range(len(text)), key=faces.__getitem__):
+        for name, bit in zip(_STYLES, (1, 2, 4), strict=True):
+            made.set(name, bool(face & bit))
+        made.add("".join(text[number] for number in letters))
+    return made.text()
 
 
 def _plain(text: str) -> str:

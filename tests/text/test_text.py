@@ -15,7 +15,7 @@ from encoder.ffmpeg.process import run
 from encoder.probe.conform import decide_conform
 from encoder.probe.probe import probe
 from encoder.text.embedded import read_embedded
-from encoder.text.markup import from_ass, from_srt
+from encoder.text.markup import from_ass, from_mov_text, from_srt
 from encoder.text.sidecar import Sidecar, read_sidecar
 from encoder.text.tracks import label, roles
 from encoder.text.webvtt import Cue, MalformedError, Subtitles, parse, render, within
@@ -233,3 +233,40 @@ def test_embedded_subrip_says_what_a_file_of_it_does(tmp_path: Path) -> None:
     (beside,) = read(tmp_path, (tmp_path / "a.srt").read_bytes())[1].cues
     assert found.cues[0].text == beside.text
     assert beside.text == "C:\\Notes {b} 1 &lt; 2, 3 &gt; 2 <b>x</b>"
+
+
+def sample(text: bytes, *styles: tuple[int, int, int], before: bytes = b"") -> bytes:
+    """Timed text with styles: first and last character, and face."""
+    records = b"".join(
+        first.to_bytes(2) + end.to_bytes(2) + b"\0\1" + bytes([face, 18]) + b"\xff" * 4
+        for first, end, face in styles
+    )
+    boxed = b"styl" + len(styles).to_bytes(2) + records
+    return len(text).to_bytes(2) + text + before + (len(boxed) + 4).to_bytes(4) + boxed
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (sample("ö < {x} & C:\\h\nzwei".encode()), "ö &lt; {x} &amp; C:\\h\nzwei"),
+        (sample(b"one\\Ntwo\\N\\N"), "one\ntwo"),
+        (sample("äbcd".encode(), (1, 2, 1), (2, 4, 6)), "ä<b>b</b><i><u>cd</u></i>"),
+        (sample(b"a\\Nbc", (3, 4, 2), before=b"\0\0\0\x09hlit!"), "a\n<i>b</i>c"),
+        (sample("Ж".encode("utf-16"), (0, 9, 2)), "<i>Ж</i>"),
+        (b"\0\0", ""),
+        (b"\0\xffcut", "cut"),
+        (sample(b"bad", (0, 3, 1))[:-9] + b"\0\0\0\0", "bad"),
+    ],
+)
+def test_timed_text_has_no_markup(data: bytes, text: str) -> None:
+    assert from_mov_text(data) == text
+
+
+def test_braces_in_mov_text_stay(tmp_path: Path) -> None:
+    """FFmpeg's decoder would take them for commands."""
+    path, words = tmp_path / "film.mp4", tmp_path / "film.srt"
+    words.write_text(SRT.replace("One &", "{One} &"))
+    arguments = ["-f", "lavfi", "-i", "testsrc=d=5:s=64x64", "-i", f"file:{words}"]
+    run(locate(), [*arguments, "-c:s", "mov_text", f"file:{path}"])
+    ((_, found),) = read_embedded(probe(path, locate()), Fraction(0), lambda _: None)
+    assert [one.text for one in found.cues] == ["{One} &amp; <i>two</i>", "Ä"]
