@@ -101,6 +101,8 @@ def command(
     source = read_published(renditions[0])
     made_here = is_folder(renditions[0])
     with pipeline(common) as steps, staging(output) as folder, steps.store.work() as scratch:
+        if keys and keys.warning:
+            steps.emit(Notice("warning", keys.warning))
         gathered = (
             Gathered(read_renditions(renditions[0]))
             if made_here

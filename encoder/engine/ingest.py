@@ -92,6 +92,9 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
         return Outcome(known, True)
     if request.keys is not None:
         request.keys.check_new()
+        if request.keys.warning:
+            # To whom it concerns alone: the report goes with the package.
+            pipeline.emit(Notice("warning", request.keys.warning))
     conform, analysis = pipeline.reference(master, policy)
     starts = planned_starts(analysis, conform, policy)
     check_lead(request.protection, starts, str(request.master))

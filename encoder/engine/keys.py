@@ -63,12 +63,13 @@ class Keys:
     """What ``--protect`` asks for.
 
     ``beside`` is where generated keys are kept, None for keys of a file; ``there`` is whether they
-    are from there, of a run before.
+    are from there, of a run before. ``warning`` is what its owner should know of the file.
     """
 
     protection: Protection
     beside: Path | None = None
     there: bool = False
+    warning: str = ""
 
     def check_new(self) -> None:
         """Makes sure that generated keys replace none.
@@ -114,11 +115,24 @@ def asked_keys(protect: str | None, lead: str | None, output: Path) -> Keys | No
         return None
     seconds = _lead(lead)
     if protect != GENERATE:
-        return Keys(replace(read_keys(Path(protect)), clear_lead=seconds))
+        path = Path(protect)
+        return Keys(replace(read_keys(path), clear_lead=seconds), warning=_open_to_others(path))
     beside = key_file_of(output)
     if beside.exists() or beside.is_symlink():
-        return Keys(replace(read_keys(beside), clear_lead=seconds), beside, there=True)
+        known = replace(read_keys(beside), clear_lead=seconds)
+        return Keys(known, beside, there=True, warning=_open_to_others(beside))
     return Keys(replace(generate_keys(), clear_lead=seconds), beside)
+
+
+def _open_to_others(path: Path) -> str:
+    """A sentence about a file of keys that is not its owner's alone."""
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError:
+        return ""
+    if not mode & 0o077:
+        return ""
+    return f"{path} is open to others than its owner ({mode:04o}): chmod 600 keeps keys secret"
 
 
 def _lead(text: str | None) -> Fraction:

@@ -146,6 +146,18 @@ def test_whole_segments_are_files_of_plain_names(tmp_path: Path) -> None:
         check_layout(replace(found, clear_lead=Fraction(1)), Layout("files"))
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o400, False), (0o640, True)])
+def test_a_file_that_others_may_read_is_warned_of(tmp_path: Path, mode: int, told: bool) -> None:
+    path = written(tmp_path, ONE)
+    path.chmod(mode)
+    beside = key_file_of(tmp_path / "out")
+    beside.hardlink_to(path)
+    for asked in (str(path), "generate"):
+        found = asked_keys(asked, None, tmp_path / "out")
+        assert found is not None
+        assert ("open to others than its owner (0640)" in found.warning) == told
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_keys(tmp_path / "none.yaml")
@@ -183,3 +195,9 @@ def test_generated_keys_are_nowhere_but_in_their_file(tmp_path: Path) -> None:
     assert again.returncode == 2
     assert b"There are keys already" in again.stderr
     assert path.read_bytes() == before
+    # Its owner opened it to others, and is told so where it is used.
+    path.chmod(0o644)
+    argv[argv.index("generate")] = str(path)
+    told = run()
+    assert told.returncode == 0
+    assert b"open to others than its owner (0644): chmod 600" in told.stderr

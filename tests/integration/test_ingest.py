@@ -293,10 +293,12 @@ def test_what_is_encrypted_was_scored_before(
     assert "There are keys already" in encoder(*argv, "--no-correct", cache=cache, check=2).stderr
     keys = tmp_path / "sound.yaml"
     keys.write_text(f"keys: [{{kid: '{'1' * 32}', key: '{'2' * 32}', for: [audio]}}]")
+    keys.chmod(0o644)
     # What has no key is told before anything is encoded.
     refused = ("ingest", master, "-o", tmp_path / "no", "--effort", "instant", "--protect", keys)
     done = encoder(*refused, cache=cache, check=7)
     assert "There is no key for a rendition" in done.stderr
+    assert "open to others than its owner" in done.stderr
     assert "encode:" not in done.stderr
 
 
