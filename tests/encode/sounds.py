@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,8 @@ from encoder.probe.conform import decide_conform
 from encoder.probe.probe import probe
 
 RATE = 48_000
+MINUS_3_DB = 1 / math.sqrt(2)
+SINE = "aevalsrc=exprs='0.2*sin(2*PI*997*t)':s=48000:d=4"
 # One frame of video is white from this time on, and a tone of 1 kHz and 60 ms starts with it.
 FLASH = 2.0
 VIDEO = (
@@ -136,3 +139,12 @@ def channel_layout(path: Path) -> str:
     """The layout of a file's audio."""
     with av.open(str(path)) as container:
         return container.streams.audio[0].layout.name
+
+
+def surround(*levels: str, layout: str = "5.1(side)") -> str:
+    """A source of one expression a channel."""
+    return f"aevalsrc=exprs='{'|'.join(levels)}':s=48000:d=4:c={layout}"
+
+
+def tone(amplitude: float, frequency: int = 997) -> str:
+    return f"{amplitude}*sin(2*PI*{frequency}*t)"
