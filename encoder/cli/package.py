@@ -59,8 +59,8 @@ def command(
     """Package RENDITIONS as CMAF for HLS and DASH, without encoding anything.
 
     RENDITIONS are a folder that `encoder encode` made, or files that were encoded elsewhere: MP4,
-    transport streams, WebM or Matroska with H.264, HEVC or AV1, and with AAC, AC-3, E-AC-3 or Opus.
-    Whether they have the same frame rate, length and key frames is found out first.
+    transport streams, WebM or Matroska with H.264, HEVC, AV1 or VP9, and with AAC, AC-3, E-AC-3 or
+    Opus. Whether they have the same frame rate, length and key frames is found out first.
 
     \b
     encoder package renditions/ -o out/

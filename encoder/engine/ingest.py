@@ -18,7 +18,7 @@ from encoder.encode.chunk_command import Measuring
 from encoder.engine.correcting import encode_corrected
 from encoder.engine.events import Notice
 from encoder.engine.joined import whole_track
-from encoder.engine.keys import check_codec, check_keys, check_layout
+from encoder.engine.keys import check_keys, check_layout
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.proof import prove
 from encoder.engine.publish import (
@@ -50,6 +50,7 @@ from encoder.media.renditions import RenditionSet
 from encoder.media.scores import Scorecard
 from encoder.media.shots import Analysis
 from encoder.package.lead import check_lead
+from encoder.package.protect import check_protection
 from encoder.report.data import Cost, IngestResult, MadeBy, ReportData, WorstFrame
 from encoder.report.document import ingest_document
 from encoder.report.html import render
@@ -78,7 +79,7 @@ def ingest(pipeline: Pipeline, request: Request) -> Outcome:
     inputs = (request.master, *(one.path for one in request.subtitles))
     check_destination(request.output, inputs)
     if request.keys is not None:
-        check_codec(request.keys.protection, policy)
+        check_protection()
         check_layout(request.keys.protection, request.layout)
     if policy.kind == "per-title" or request.score != "none":
         require(pipeline.ffmpeg, codec_named(policy.codec))

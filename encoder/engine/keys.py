@@ -24,7 +24,6 @@ from encoder.engine.cpix import BadCpix, is_xml, read_cpix
 from encoder.errors import MachineError, UsageError
 from encoder.media.ladder import Ladder
 from encoder.media.package import Layout
-from encoder.media.policy import Policy
 from encoder.media.protection import (
     CLASSES,
     COMMON,
@@ -37,7 +36,7 @@ from encoder.media.protection import (
     Protection,
     Signal,
 )
-from encoder.package.protect import check_protection, key_for
+from encoder.package.protect import key_for
 
 GENERATE = "generate"
 
@@ -150,23 +149,6 @@ def _lead(text: str | None) -> Fraction:
             hint="Give 10, for example",
         )
     return seconds
-
-
-def check_codec(protection: Protection, policy: Policy) -> None:
-    """Makes sure, before the long work, that what a policy wants can be encrypted here.
-
-    Raises:
-        UsageError: when its codec is one that is not encrypted.
-        MachineError: when what encrypts is not installed.
-    """
-    check_protection(protection)
-    if policy.codec not in ("h264", "av1"):
-        raise UsageError(
-            "The policy's codec cannot be protected",
-            where=policy.name,
-            why=f"it is {policy.codec}; of video H.264 and AV1 are encrypted so far",
-            hint="Use `--codec h264`, or leave out --protect",
-        )
 
 
 def check_layout(protection: Protection, layout: Layout) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from encoder.engine.correcting import encode_corrected
 from encoder.engine.events import Stage
-from encoder.engine.keys import check_codec, check_layout
+from encoder.engine.keys import check_layout
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.publish import check_destination, check_other_master
 from encoder.engine.request import Request
@@ -26,6 +26,7 @@ from encoder.media.master import Master
 from encoder.media.package import BYTE_RANGES
 from encoder.media.shots import Analysis
 from encoder.package.lead import check_lead
+from encoder.package.protect import check_protection
 from encoder.report.text import some
 
 SCHEMA = "encoder.plan/1"
@@ -61,7 +62,7 @@ def plan(pipeline: Pipeline, request: Request) -> tuple[PlannedStage, ...]:
     inputs = (request.master, *(one.path for one in request.subtitles))
     check_destination(request.output, inputs)
     if request.keys is not None:
-        check_codec(request.keys.protection, request.policy)
+        check_protection()
         check_layout(request.keys.protection, request.layout)
     pipeline.only_plan = True
     states: dict[Stage, tuple[str, str]] = {}

@@ -106,7 +106,7 @@ def write_tracks(
     """
     layout, protection = packaging.layout, packaging.protection
     if protection is not None:
-        check_protection(protection)
+        check_protection()
     whole = _is_whole(protection)
     sealing = None if whole else protection
     if whole:

@@ -47,7 +47,7 @@ class Sealed:
     clear: int = 0
 
 
-def check_protection(protection: Protection) -> None:
+def check_protection() -> None:
     """Makes sure that there is what encrypts.
 
     Raises:

@@ -100,8 +100,8 @@ def package(
     return call
 
 
-def pictures(path: Path) -> list[str]:
-    arguments = ["-i", f"file:{path}", "-map", "0:v:0", "-f", "framemd5", "pipe:1"]
+def pictures(path: Path, *reading: str) -> list[str]:
+    arguments = [*reading, "-i", f"file:{path}", "-map", "0:v:0", "-f", "framemd5", "pipe:1"]
     rows = output(locate(), arguments).decode().splitlines()
     return [row.split(",")[-1] for row in rows if not row.startswith("#")]
 
@@ -109,6 +109,21 @@ def pictures(path: Path) -> list[str]:
 def heard(path: Path) -> bytes:
     arguments = ["-i", f"file:{path}", "-map", "0:a:0", "-f", "s16le", "pipe:1"]
     return output(locate(), arguments)
+
+
+def test_hevc_that_was_encoded_elsewhere_is_encrypted(
+    package: Callable[..., tuple[int, str, str]], given: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="what encrypts is an optional extra")
+    keys, secret = tmp_path / "keys.yaml", "0123456789abcdef" * 2
+    keys.write_text(f'keys: [{{kid: "{"12" * 16}", key: "{secret}"}}]')
+    code, _, said = package("hevc.mp4", more=["--protect", str(keys)])
+    assert code == 0, said
+    made = tmp_path / "out/video/hevc.mp4"
+    assert b"encv" in made.read_bytes()
+    found = pictures(made, "-decryption_key", secret)
+    assert found == pictures(given / "hevc.mp4")
+    assert len(found) == FRAMES
 
 
 def test_files_of_any_container_are_packaged_as_they_are(
