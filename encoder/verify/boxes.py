@@ -17,7 +17,11 @@ from encoder.verify.initialisation import Initialisation
 from encoder.verify.nal import UNKNOWN, First, first_picture
 
 _NON_SYNC = 0x10000
-_LARGEST_HEADER = 64 << 20
+# A fragment of two hours of sound or pictures has a table of some five megabytes.
+_LARGEST_HEADER = 16 << 20
+# What is beyond these is of no title, and would take all memory or all day.
+_MOST_BOXES, _MOST_SAMPLES, _MOST_CHILDREN = 500_000, 4 << 20, 4096
+_MOST_REFERENCES = 200_000
 _GUESS = 2048
 # Ticks beyond this cannot be added up in 64 bits, and are no time of any title.
 _LATEST = 1 << 60
@@ -77,15 +81,33 @@ class Index:
 
 @dataclass(slots=True)
 class MediaFile:
-    """What is in a file. ``header_end`` is where ``moov`` ends (0 without one)."""
+    """What is in a file. ``header_end`` is where ``moov`` ends (0 without one), ``samples`` is how
+    many samples its fragments have."""
 
     name: str
     size: int
     header_end: int = 0
+    samples: int = 0
     fragments: list[Fragment] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+
+
+def header_bytes(files: Files, name: str, offset: int, size: int) -> bytes:
+    """Bytes of an initialisation: all there are, or up to the end of ``moov`` where a range goes on
+    for longer than any header."""
+    if size <= _LARGEST_HEADER:
+        return files.read(name, offset, size)
+    at, end = offset, offset + size
+    for _ in range(_MOST_CHILDREN):
+        length, kind, start = _head(files.read(name, at, 16), end - at)
+        if length < start or at + length > end:
+            break
+        at += length
+        if kind == "moov":
+            return files.read(name, offset, min(at - offset, _LARGEST_HEADER))
+    return files.read(name, offset, _LARGEST_HEADER)
 
 
 def read_media(files: Files, name: str, header: Initialisation) -> MediaFile:
@@ -98,8 +120,17 @@ def read_media(files: Files, name: str, header: Initialisation) -> MediaFile:
     """
     size = files.size(name) or 0
     media = MediaFile(name, size)
-    at, guess = 0, _GUESS
+    at, guess, count, references = 0, _GUESS, 0, 0
     while at < size:
+        count += 1
+        if count > _MOST_BOXES or media.samples > _MOST_SAMPLES:
+            what, most = "samples", _MOST_SAMPLES
+            if count > _MOST_BOXES:
+                what, most = "boxes", _MOST_BOXES
+            media.faults.append(
+                Fault("OURS boxes", at, f"more than {most} {what}", f"fewer {what} in a file")
+            )
+            break
         data = files.read(name, at, guess)
         length, kind, start = _head(data, size - at)
         if length < start or at + length > size or len(data) < 8:
@@ -108,7 +139,10 @@ def read_media(files: Files, name: str, header: Initialisation) -> MediaFile:
             break
         if kind in ("moov", "ftyp"):
             media.header_end = at + length if kind == "moov" else media.header_end
-        elif kind in ("moof", "sidx") and length <= _LARGEST_HEADER:
+        elif kind in ("moof", "sidx") and length > _LARGEST_HEADER:
+            wanted = f"at most {_LARGEST_HEADER} bytes"
+            media.faults.append(Fault("OURS boxes", at, f"{kind} of {length} bytes", wanted))
+        elif kind in ("moof", "sidx"):
             media.starts.append(at)
             if len(data) < length + 16:
                 data = files.read(name, at, length + 256)
@@ -118,6 +152,10 @@ def read_media(files: Files, name: str, header: Initialisation) -> MediaFile:
                     length = _fragment(files, media, header, at, data, length)
                 else:
                     media.indexes.append(_index(data[start:length], at, length))
+                    references += len(media.indexes[-1].references)
+                    if references > _MOST_REFERENCES:
+                        media.indexes.pop()
+                        raise ValueError(f"at most {_MOST_REFERENCES} references in a file")
             except (struct.error, IndexError, ValueError) as error:
                 fault = Fault("OURS boxes", at, f"{kind} that cannot be read", str(error))
                 media.faults.append(fault)
@@ -179,12 +217,15 @@ def _fragment(
                 data_at = data_at or (at + where if where is not None else 0)
                 version |= signed
                 tables.append(table)
+                count += len(table)
+                if count > _MOST_SAMPLES:
+                    raise ValueError(f"at most {_MOST_SAMPLES} samples")
     if not tables:
         raise ValueError("samples of the track")
     if decode > _LATEST:
         raise ValueError("a tfdt of this world")
     table = np.concatenate(tables) if len(tables) > 1 else tables[0]
-    count = len(table)
+    media.samples += count
     after = at + length
     head = data[length : length + 16]
     if len(head) < 16:
@@ -235,9 +276,11 @@ def _fragment(
 
 def _children(data: bytes, start: int, end: int) -> list[tuple[str, int, int]]:
     """Kind, start of the content and end of each box."""
-    found = []
+    found: list[tuple[str, int, int]] = []
     at = start
     while at + 8 <= end:
+        if len(found) >= _MOST_CHILDREN:
+            raise ValueError(f"at most {_MOST_CHILDREN} boxes in a box")
         size = int.from_bytes(data[at : at + 4])
         if size < 8 or at + size > end:
             raise ValueError("boxes that fill the one around them")

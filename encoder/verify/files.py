@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 # Segments may be a file each, so only a few stay open.
 _OPEN_AT_ONCE = 16
+# A manifest of a day in segments of a second, several times over.
+LARGEST_MANIFEST = 16 << 20
 
 
 class Files:
@@ -44,8 +46,8 @@ class Files:
         except OSError:
             return b""
 
-    def text(self, name: str, most: int = 64 << 20) -> bytes:
-        """A manifest, whole, unless it is too large to be one."""
+    def text(self, name: str, most: int = LARGEST_MANIFEST) -> bytes:
+        """A manifest, whole; the start of it when it is too large to be one."""
         return self.read(name, 0, min(self.size(name) or 0, most))
 
     def all(self) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 
 from encoder.verify.boxes import Fragment, MediaFile
 from encoder.verify.files import target
@@ -19,6 +20,7 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?
 _ADDRESSING = ("SegmentBase", "SegmentTemplate", "SegmentList")
 # No title has so many; a broken timeline could ask for any number.
 _MOST_SEGMENTS = 100_000
+_LONGEST_ADDRESS = 4096
 # Durations are written to the millisecond, if not more exactly.
 _ROUNDED = Fraction(1, 1000)
 
@@ -45,8 +47,12 @@ def load_dash(subject: Subject, name: str, media: Media) -> None:
     """Reads an MPD and all that it leads to into the subject."""
     subject.mpd = name
     subject.declared.add(name)
+    data = subject.files.text(name)
+    if (size := subject.files.size(name) or 0) > len(data):
+        subject.problem("DASH xml", Place(name), f"{size} bytes", f"at most {len(data)} of an MPD")
+        return
     try:
-        root = parse_xml(subject.files.text(name))
+        root = parse_xml(data)
     except BadXml as error:
         place = Place(name, line=error.line)
         subject.problem("DASH xml", place, str(error), "well-formed XML")
@@ -142,7 +148,12 @@ def _one(subject: Subject, nodes: tuple[Node, Node, Node], media: Media) -> Repr
         return Representation(node, adaptation, period, addressing, stream)
     start = _initialisation(subject, base, values, nodes, place)
     header = media.header(subject, start, place) if start and start[2] else None
-    addresses = list(_segments(subject, base, nodes, values, media, start))
+    addresses = list(
+        islice(_segments(subject, base, nodes, values, media, start), media.segments_left)
+    )
+    media.segments_left -= len(addresses)
+    if not media.segments_left:
+        subject.unread.append(f"{label} names more segments than any title has: not all are read")
     parts = []
     used: dict[str, MediaFile] = {}
     for name, offset, length, duration, at_time in addresses:
@@ -266,7 +277,13 @@ def _segments(
     elif "media" in values:
         scale = whole(values.get("timescale"), 1) or 1
         for number, time, length in _timeline(nodes, values, total):
-            name = target(base, filled(values["media"], nodes[2], number, time))
+            address = filled(values["media"], nodes[2], number, time)
+            if len(address) > _LONGEST_ADDRESS:
+                found = f"an address of {len(address)} characters"
+                place = Place(subject.mpd, line=nodes[2].line)
+                subject.problem("OURS files", place, found, "a file")
+                return
+            name = target(base, address)
             if name is not None:
                 yield name, 0, None, length, Fraction(time, scale)
     elif start is not None:

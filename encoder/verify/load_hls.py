@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from encoder.package.cursor import Damaged
-from encoder.verify.boxes import Fragment, MediaFile, read_media
+from encoder.verify.boxes import Fragment, MediaFile, header_bytes, read_media
 from encoder.verify.files import target
 from encoder.verify.initialisation import Initialisation, read_initialisation
 from encoder.verify.m3u8 import ByteRange, Playlist, Tag, parse
@@ -22,10 +22,12 @@ _EBML = b"\x1a\x45\xdf\xa3"
 
 @dataclass(slots=True)
 class Media:
-    """Files read so far, so that each is read once whatever leads to it."""
+    """Files read so far, so that each is read once whatever leads to it; and how many more segments
+    an MPD may name, as a broken timeline could name any number."""
 
     headers: dict[tuple[str, int, int], Initialisation | None] = field(default_factory=dict)
     files: dict[tuple[str, str], tuple[MediaFile, list[int]]] = field(default_factory=dict)
+    segments_left: int = 100_000
 
     def header(
         self, subject: Subject, place: tuple[str, int, int], named: Place
@@ -37,8 +39,9 @@ class Media:
             if subject.files.read(name, offset, 4) == _EBML:
                 subject.unread.append(f"{name} is WebM or Matroska: it is not looked into")
                 return None
+            data = header_bytes(subject.files, name, offset, size)
             try:
-                self.headers[place] = read_initialisation(subject.files.read(name, offset, size))
+                self.headers[place] = read_initialisation(data)
             except Damaged as error:
                 if size:
                     subject.problem(
@@ -113,6 +116,10 @@ def _playlist(subject: Subject, name: str) -> Playlist:
     data = subject.files.text(name)
     playlist = parse(name, data)
     subject.declared.add(name)
+    if (size := subject.files.size(name) or 0) > len(data):
+        subject.problem(
+            "RFC 8216 4.1 lines", Place(name), f"{size} bytes", f"at most {len(data)} of a playlist"
+        )
     # A byte order mark in front is not allowed either (RFC 8216 4).
     if data[:7] != b"#EXTM3U":
         place = Place(name, line=1)

@@ -6,18 +6,43 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from encoder.verify.verdict import Place
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 # Of a title of days; beyond it, memory is at stake.
-_MOST_TAGS = 500_000
+_MOST_TAGS, _MOST_CHOICES, _LONGEST_LINE = 200_000, 500, 1 << 14
+_CHOICE_LINES = ("#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 
 
 def number(text: str | None) -> int | None:
     """A decimal integer (RFC 8216 4.2); None when it is none."""
     return int(text) if text and re.fullmatch(r"\d{1,15}", text, re.ASCII) else None
+
+
+def _pairs(text: str) -> tuple[list[tuple[str, str]], str]:
+    found, wrong, at = [], "", 0
+    while at < len(text):
+        match = _ATTRIBUTE.match(text, at)
+        if match is None:
+            following = text.find(",", at) + 1 or len(text)
+            wrong = wrong or text[at:following].rstrip(",") or ","
+            # Blanks in front of a name are wrong, but what is meant is plain.
+            at = at + 1 if text[at].isspace() else following
+            continue
+        found.append((match[1], match[2]))
+        at = match.end()
+    if text.endswith(","):
+        wrong = wrong or ","
+    return found, wrong
+
+
+@lru_cache(2048)
+def _attributes(text: str) -> Mapping[str, str]:
+    """An attribute list, which rules ask for again and again; not to be changed."""
+    return {name: value.strip('"') for name, value in _pairs(text)[0]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +56,12 @@ class Tag:
     @property
     def attributes(self) -> dict[str, str]:
         """The attribute list, without the quotes of strings."""
-        return {name: value.strip('"') for name, value in self.pairs()[0]}
+        return dict(_attributes(self.value))
 
     def pairs(self) -> tuple[list[tuple[str, str]], str]:
         """The attribute list as it is written, strings in quotes, and the first of it that is no
         attribute (empty when all is well)."""
-        found, wrong, at = [], "", 0
-        while at < len(self.value):
-            match = _ATTRIBUTE.match(self.value, at)
-            if match is None:
-                following = self.value.find(",", at) + 1 or len(self.value)
-                # Blanks in front of a name are wrong, but what is meant is plain.
-                blank = self.value[at].isspace()
-                wrong = wrong or self.value[at:following].rstrip(",") or ","
-                at = at + 1 if blank else following
-                continue
-            found.append((match[1], match[2]))
-            at = match.end()
-        if self.value.endswith(","):
-            wrong = wrong or ","
-        return found, wrong
+        return _pairs(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +160,20 @@ def parse(name: str, data: bytes) -> Playlist:
         text = data.decode("utf-8", "replace")
         problems.append((data[: error.start].count(b"\n") + 1, "bytes that are no UTF-8"))
     tags: list[Tag] = []
+    choices = 0
     # Other ends of lines than these are part of what is written (RFC 8216 4.1).
     for number, ended in enumerate(text.split("\n"), 1):
         line = ended.removesuffix("\r")
-        if len(tags) >= _MOST_TAGS:
-            problems.append((number, f"more than {_MOST_TAGS} lines"))
+        choices += line.startswith(_CHOICE_LINES)
+        if len(tags) >= _MOST_TAGS or choices > _MOST_CHOICES:
+            what = f"{_MOST_TAGS} lines"
+            if choices > _MOST_CHOICES:
+                what = f"{_MOST_CHOICES} variants and renditions"
+            problems.append((number, f"more than {what}: the rest is not read"))
             break
+        if len(line) > _LONGEST_LINE:
+            problems.append((number, f"a line of {len(line)} characters: it is not read"))
+            continue
         if control := _CONTROL.search(line):
             problems.append((number, f"the control character U+{ord(control[0]):04X}"))
         if line.startswith("#EXT"):

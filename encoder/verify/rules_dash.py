@@ -240,12 +240,18 @@ def rule(name: str, text: str, must: bool, fix: str, check: Check) -> Rule:
 RULES = (
     rule("DASH xml", "The manifest is well-formed XML", True, "Write well-formed XML", well_formed),
     rule("DASH schema", "Valid against DASH-MPD.xsd", True, "Write what the schema allows", schema),
-    rule("DASH 5.3", "What every MPD must have is there", True, "Add it", structure),
+    rule(
+        "DASH 5.3",
+        "What every MPD must have is there",
+        True,
+        "Write the attribute or element that is wanted, and ids once",
+        structure,
+    ),
     rule(
         "DASH 5.3.1.2 duration",
         "A static MPD has mediaPresentationDuration",
         True,
-        "Add it",
+        "Write mediaPresentationDuration, how long the pictures last, as PT12.5S",
         presentation_duration,
     ),
     rule(

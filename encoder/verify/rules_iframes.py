@@ -78,7 +78,13 @@ RULES = (
         iframe_times,
         "RFC 8216",
     ),
-    rule("6.8", "EXT-X-I-FRAMES-ONLY in I-frame playlists", True, "Add the tag", iframes_only),
+    rule(
+        "6.8",
+        "EXT-X-I-FRAMES-ONLY in I-frame playlists",
+        True,
+        "Write EXT-X-I-FRAMES-ONLY in front of the first EXTINF",
+        iframes_only,
+    ),
     rule(
         "6.2",
         "I-frames once a second for scrubbing",

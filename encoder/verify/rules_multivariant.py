@@ -283,7 +283,7 @@ RULES = (
         "9.11",
         "EXT-X-INDEPENDENT-SEGMENTS in the multivariant playlist",
         False,
-        "Add the tag",
+        "Write EXT-X-INDEPENDENT-SEGMENTS below EXTM3U, once every segment starts with a key frame",
         independent,
     ),
     rule(

@@ -201,13 +201,21 @@ def _rule(name: str, text: str, must: bool, needs: Needs, fix: str, check: Check
 
 
 RULES = (
-    _rule("frames", "Every rendition has every frame", True, "media", "Encode it again", frames),
+    _rule(
+        "frames",
+        "Every rendition has every frame",
+        True,
+        "media",
+        "Encode this rendition again from the same source and frame rate, and let nothing drop or "
+        "repeat frames",
+        frames,
+    ),
     _rule(
         "durations",
         "Renditions last equally long, within one frame",
         True,
         "media",
-        "Encode it again",
+        "Encode this rendition to the last frame of the source, as the others",
         durations,
     ),
     _rule(
@@ -215,7 +223,7 @@ RULES = (
         "All renditions share every boundary",
         True,
         "media",
-        "Encode with the same key frames",
+        "Force key frames at the same frames in every rendition, without scene cuts of each own",
         boundaries,
     ),
     _rule(
@@ -226,13 +234,20 @@ RULES = (
         "Pad the sound with silence",
         audio_covers,
     ),
-    _rule("files", "Every declared file exists", True, "media", "Package again", files_there),
+    _rule(
+        "files",
+        "Every declared file exists",
+        True,
+        "media",
+        "Put the file there, under the very name that is declared, or take it out of the manifest",
+        files_there,
+    ),
     _rule(
         "ranges",
         "Every declared byte range exists and is whole fragments",
         True,
         "media",
-        "Declare the bytes of the fragments",
+        "Write the range from the first byte of a moof to the last of the mdat behind it",
         ranges_there,
     ),
     _rule(
@@ -260,6 +275,11 @@ RULES = (
         dominated,
     ),
     _rule(
-        "alone", "Every segment decodes alone", True, "media", "Cut at key frames", decodes_alone
+        "alone",
+        "Every segment decodes alone",
+        True,
+        "media",
+        "Cut segments at key frames that no later picture refers across, IDR frames in H.264",
+        decodes_alone,
     ),
 )

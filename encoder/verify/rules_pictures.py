@@ -170,7 +170,7 @@ def poster(s: Subject) -> Iterator[Hit]:
         yield Hit(Place(name), f"{found[0]}x{found[1]}", f"{size[0]}x{size[1]}, as was published")
 
 
-def _rule(name: str, text: str, needs: Needs, check: Check, fix: str = "Package again") -> Rule:
+def _rule(name: str, text: str, needs: Needs, check: Check, fix: str) -> Rule:
     return Rule(name, text, "must", needs, fix, check)
 
 
@@ -189,9 +189,40 @@ RULES = (
         tiles,
         "Write the EssentialProperty thumbnail_tile, width and height of the sheet",
     ),
-    _rule("OURS sheets", "Sheets of thumbnails are of the declared size", "media", sizes),
-    _rule("OURS thumbnails", "Thumbnails are of the whole title, no more", "media", covering),
-    _rule("OURS sprite times", "The sprite map is of the whole title", "folder", sprite_times),
-    _rule("OURS sprite boxes", "The sprite map means the manifests' tiles", "folder", sprite_boxes),
-    _rule("OURS poster", "The poster is there, of the published size", "folder", poster),
+    _rule(
+        "OURS sheets",
+        "Sheets of thumbnails are of the declared size",
+        "media",
+        sizes,
+        "Write whole JPEG files of the size that is declared: "
+        "columns times width, rows times height",
+    ),
+    _rule(
+        "OURS thumbnails",
+        "Thumbnails are of the whole title, no more",
+        "media",
+        covering,
+        "Make a sheet for every part of the title, and declare how long each stands for",
+    ),
+    _rule(
+        "OURS sprite times",
+        "The sprite map is of the whole title",
+        "folder",
+        sprite_times,
+        "Write a cue for each thumbnail, each from the end of the one before",
+    ),
+    _rule(
+        "OURS sprite boxes",
+        "The sprite map means the manifests' tiles",
+        "folder",
+        sprite_boxes,
+        "Write #xywh=x,y,width,height of the tile that the manifests show at that time",
+    ),
+    _rule(
+        "OURS poster",
+        "The poster is there, of the published size",
+        "folder",
+        poster,
+        "Put the published JPEG file back, or write another of that size",
+    ),
 )

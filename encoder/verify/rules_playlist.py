@@ -274,7 +274,11 @@ RULES = (
     rule("1.13", "A key frame every 2 s", False, "Force key frames at most 2 s apart", key_frames),
     rule("1.19", "At most 60 frames a second", True, "Halve the frame rate", frame_rate),
     rule(
-        "5.3", "X-TIMESTAMP-MAP in segmented WebVTT", True, "Add it to each segment", timestamp_map
+        "5.3",
+        "X-TIMESTAMP-MAP in segmented WebVTT",
+        True,
+        "Write X-TIMESTAMP-MAP=MPEGTS:...,LOCAL:... below WEBVTT in each",
+        timestamp_map,
     ),
     rule(
         "7.3",
@@ -331,7 +335,7 @@ RULES = (
         "Encode with the same key frames and cut at the same",
         aligned,
     ),
-    rule("9.12", "EXT-X-INDEPENDENT-SEGMENTS", False, "Add the tag", independent),
+    rule("9.12", "EXT-X-INDEPENDENT-SEGMENTS", False, "Write the tag below EXTM3U", independent),
     rule("13.7", "cbcs encrypts one block in ten", True, "Encrypt with the pattern 1:9", pattern),
     rule("13.11", "No SAMPLE-AES-CTR", True, "Encrypt with cbcs and declare SAMPLE-AES", no_ctr),
     rule(
@@ -362,7 +366,7 @@ RULES = (
         "4.3.3.4",
         "A finished playlist ends with EXT-X-ENDLIST",
         True,
-        "Add the tag",
+        "Write EXT-X-ENDLIST as the last line",
         ended,
         "RFC 8216",
     ),

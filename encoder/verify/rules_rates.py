@@ -172,7 +172,11 @@ RULES = (
         worst_combination,
     ),
     rule(
-        "9.14", "AVERAGE-BANDWIDTH on every variant", True, "Add it, as measured", average_declared
+        "9.14",
+        "AVERAGE-BANDWIDTH on every variant",
+        True,
+        "Write the bits of all segments over their time, the costliest sound and text added",
+        average_declared,
     ),
     rule(
         "4.1 I-frames",

@@ -242,14 +242,14 @@ RULES = (
         "CMAF 9.2.1",
         "trun version 1 or an edit list, not both",
         True,
-        "Package with one of them",
+        "Write signed composition offsets (trun version 1), or offsets from 0 on and an edit list",
         offsets_or_edits,
     ),
     _rule(
         "CMAF B.2.4",
         "Identical SPS where one initialisation serves all",
         True,
-        "Encode with the same parameters",
+        "Encode all of them with the same profile, level and size, or take bitstreamSwitching away",
         same_sps,
     ),
     _rule("WAVE 4.1.2", "A single sidx", True, "Write one index of the whole file", single_index),
@@ -257,7 +257,8 @@ RULES = (
         "OURS boxes",
         "Files are whole and can be read",
         True,
-        "Package the file again",
+        "Copy the file again if it was cut on its way; otherwise mux it again, with sizes of boxes "
+        "that are those of what is in them",
         box_structure,
     ),
 )

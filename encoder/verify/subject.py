@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,6 +22,7 @@ from encoder.verify.verdict import Hit, Place
 from encoder.verify.xmltree import Node
 
 _TICKS = 1_000_000
+_MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ class Subject:
 
     ``master`` is the multivariant playlist, ``playlists`` are the media playlists by name and
     ``streams`` what they lead to. ``root`` is the MPD's element. ``problems`` are the hits found
-    while reading, by rule. ``declared`` are the files that manifests or ``package.json`` name.
+    while reading, by rule, and ``noted_of`` how many there were of each. ``declared`` are the files
+    that manifests or ``package.json`` name.
     ``facts`` is what ``package.json`` and ``report.json`` of a package of ours say. ``pictures``
     are the thumbnails that manifests name, ``sprite_maps`` what lies beside these for web pages.
     """
@@ -186,6 +189,7 @@ class Subject:
     root: Node | None = None
     representations: list[Representation] = field(default_factory=list)
     problems: list[tuple[str, Hit]] = field(default_factory=list)
+    noted_of: Counter[str] = field(default_factory=Counter)
     unread: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -194,8 +198,10 @@ class Subject:
     schema: Path | None = None
 
     def problem(self, rule: str, place: Place, found: str, wanted: str) -> None:
-        """Notes what breaks a rule before rules are asked."""
-        self.problems.append((rule, Hit(place, found, wanted)))
+        """Notes what breaks a rule before rules are asked; of a rule no more than are told of."""
+        self.noted_of[rule] += 1
+        if self.noted_of[rule] <= _MOST_PROBLEMS:
+            self.problems.append((rule, Hit(place, found, wanted)))
 
     def noted(self, rule: str) -> Iterator[Hit]:
         """What was noted under a rule."""
