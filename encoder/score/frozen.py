@@ -1,8 +1,9 @@
 """A frame that shows the one before it again, in a file that is not off before or after.
 
 Such a frame was dropped and its place filled. Encoders also leave a picture as it was now and then,
-where it changes by less than their errors; so one counts only where the reference moves by more,
-and where no other frame of the file comes near to doing the same.
+where it changes by less than their errors, or begins to move after it was still; so one counts only
+where the reference moves by more, where the frame before it is the right one, and where no other
+frame of the file comes near to doing the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 # least, and how much better than any other frame of the file.
 _REPEATED, _ALONE = 0.4, 0.8
 # How far the reference moves there at least: to the error of pictures, and in code values.
-_SEEN, _MOVES = 0.8, 0.2
+_SEEN, _MOVES = 1.0, 0.2
 _ROUNDING = 0.1
 _BLOCK = 256
 
@@ -47,7 +48,17 @@ def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> in
     other = float(others.max()) if others.size else -np.inf
     if not seen[best] or gain[best] < _REPEATED or gain[best] < other + _ALONE:
         return None
-    return first + best + 1
+    frame = first + best + 1
+    return frame if _right(reference, distorted, offset, frame - 1) else None
+
+
+def _right(reference: Signatures, distorted: Signatures, offset: int, frame: int) -> bool:
+    """Whether a frame is nearer to its own of the reference than to the one before that."""
+    if frame + offset < 1:
+        return True
+    ours = luma(reference[frame + offset - 1 : frame + offset + 1]).astype(np.float64)
+    before, own = _square(luma(distorted[frame : frame + 1]) - ours)
+    return bool(own <= before)
 
 
 def _look(

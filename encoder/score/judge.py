@@ -39,7 +39,8 @@ _OTHER = 5.0
 
 UNTOLD = (
     "whether it is off by a frame or a few cannot be told: the pictures move too little, too "
-    "evenly, or less than the encode's errors"
+    "evenly, or less than the encode's errors; score a longer part with more motion, or an encode "
+    "of the same settings at a higher rate, to know"
 )
 
 

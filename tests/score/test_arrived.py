@@ -152,6 +152,7 @@ def test_what_cannot_be_told_is_no_silent_pass() -> None:
     verdict = judged(still(), encode(still()))
     assert not verdict.certain
     assert "cannot be told" in UNTOLD
+    assert "score a longer part" in UNTOLD
     assert judged(unsteady(), encode(unsteady())).certain
 
 
@@ -210,6 +211,16 @@ def test_a_frozen_frame_counts_alone_and_where_the_reference_moves_visibly() -> 
     # The pictures are off by more than what moves.
     off = np.random.default_rng(9).normal(0, 5, luma[0].shape)
     assert find_frozen(ours, signatures(frozen(luma, 50) + off), 0) is None
+    # What moves only as much as pictures are off is what encodes leave as it was.
+    step = float(np.sqrt(((luma[50] - luma[49]) ** 2).mean()))
+    off *= step * 1.1 / float(np.sqrt((off**2).mean()))
+    assert find_frozen(ours, signatures(frozen(luma, 50) + off), 0) is None
+    assert find_frozen(ours, signatures(frozen(luma, 50) + off / 2), 0) == 50
+    # It begins to move, and the encode waits for two frames.
+    begins = np.concatenate([np.repeat(luma[:1], 49, axis=0), luma[:71]])
+    waits = frozen(frozen(begins, 50), 51)
+    assert find_frozen(signatures(begins), signatures(waits), 0) is None
+    assert find_frozen(signatures(begins), signatures(frozen(begins, 51)), 0) == 51
     faint = 128 + (luma - 128) * 0.15
     assert find_frozen(signatures(faint), signatures(frozen(faint, 50)), 0) is None
 
