@@ -14,7 +14,16 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.score.signatures import CELLS, CHROMA, COLUMNS, ROWS, STEP, Signatures, in_common
+from encoder.score.signatures import (
+    CELLS,
+    CHROMA,
+    COLUMNS,
+    ROWS,
+    STEP,
+    Signatures,
+    areas,
+    in_common,
+)
 
 Floats = NDArray[np.float64]
 
@@ -58,8 +67,8 @@ class _Change:
     matrix: Floats
     offset: Floats
 
-    def made_of(self, areas: Floats) -> Floats:
-        result: Floats = areas @ self.matrix.T + self.offset
+    def made_of(self, colours: Floats) -> Floats:
+        result: Floats = colours @ self.matrix.T + self.offset
         return result
 
 
@@ -74,7 +83,7 @@ def find_mistake(reference: Signatures, distorted: Signatures, offset: int) -> M
     common = in_common(reference, distorted, offset, _SAMPLE)
     if common is None:
         return None
-    ours, theirs = (_areas(one) for one in common)
+    ours, theirs = (_colours(one) for one in common)
     if _chroma(theirs) < _COLOURLESS and _chroma(ours) > _COLOURED:
         return _NO_CHROMA
     return _range_mistake(ours, theirs) or _matrix_mistake(ours, theirs) or _grading(ours, theirs)
@@ -149,22 +158,19 @@ def _varying(values: Floats) -> Floats:
     return result
 
 
-def _chroma(areas: Floats) -> float:
-    return float(np.sqrt(((areas[:, 1:] - 128) ** 2).mean()))
+def _chroma(colours: Floats) -> float:
+    return float(np.sqrt(((colours[:, 1:] - 128) ** 2).mean()))
 
 
-def _areas(values: Signatures) -> Floats:
+def _colours(values: Signatures) -> Floats:
     """Averages of Y, U and V over twelve areas of each picture, of shape (areas, 3)."""
     planes = (
         (values[:, :CELLS], ROWS, COLUMNS),
         (values[:, CELLS : CELLS + CHROMA], ROWS // 2, COLUMNS // 2),
         (values[:, CELLS + CHROMA :], ROWS // 2, COLUMNS // 2),
     )
-    means = [
-        plane.reshape(-1, 3, rows // 3, 4, columns // 4).mean(axis=(2, 4), dtype=np.float64)
-        for plane, rows, columns in planes
-    ]
-    return np.stack([one.reshape(-1) for one in means], axis=1) / STEP
+    means = [areas(*plane).reshape(-1) for plane in planes]
+    return np.stack(means, axis=1) / STEP
 
 
 def _coder(name: str) -> Floats:

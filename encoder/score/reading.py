@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from encoder.score.arrived import find_arrival
 from encoder.score.frozen import find_frozen
 from encoder.score.offsets import REACH, likeliest
-from encoder.score.signatures import COLUMNS, ROWS, Signatures, luma, varying
+from encoder.score.signatures import COLUMNS, ROWS, Signatures, areas, luma, varying
 
 Floats = NDArray[np.float32]
 
@@ -210,17 +210,10 @@ def _coarse_offset(reference: Signatures, distorted: Signatures) -> int:
     return min(scored)[2]
 
 
-def _areas(values: Floats) -> NDArray[np.float64]:
-    """Averages of 3x4 areas of each picture."""
-    cells = values.reshape(-1, 3, ROWS // 3, 4, COLUMNS // 4)
-    means: NDArray[np.float64] = cells.mean(axis=(2, 4), dtype=np.float64).reshape(-1, 12)
-    return means
-
-
 def _changes(values: Signatures) -> NDArray[np.float64]:
     blocks = range(0, len(values), _BLOCK)
-    areas = [_areas(luma(values[start : start + _BLOCK])) for start in blocks]
-    steps = np.diff(np.concatenate(areas), axis=0)
+    parts = [areas(luma(values[start : start + _BLOCK]), ROWS, COLUMNS) for start in blocks]
+    steps = np.diff(np.concatenate(parts), axis=0)
     # A cut must not outweigh everything else.
     return np.clip(steps, -20, 20)
 

@@ -7,6 +7,7 @@ measures, and tell frames, framings and colours apart.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,13 @@ def varying(values: Signatures) -> NDArray[np.float64]:
     seen = luma(values).astype(np.float64)
     result: NDArray[np.float64] = seen - seen.mean(axis=1, keepdims=True) / 2
     return result
+
+
+def areas(plane: NDArray[Any], rows: int, columns: int) -> NDArray[np.float64]:
+    """Averages of twelve areas of each picture of a plane, of shape (frames, 12)."""
+    cells = plane.reshape(-1, 3, rows // 3, 4, columns // 4)
+    means: NDArray[np.float64] = cells.mean(axis=(2, 4), dtype=np.float64).reshape(-1, 12)
+    return means
 
 
 def in_common(
