@@ -100,7 +100,7 @@ def _index(stream: Stream, name: str) -> Iterator[Hit]:
     for number, (size, duration, _) in enumerate(index.references):
         one = known.get(at)
         end = at + (size & 0x7FFFFFFF)
-        if one is None or end not in ends:
+        if one is None or end not in ends or end <= at:
             wanted = "the bytes of a fragment"
             if one is not None:
                 wanted = f"{one.end - one.offset} bytes"

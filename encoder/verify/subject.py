@@ -23,6 +23,8 @@ from encoder.verify.xmltree import Node
 
 _TICKS = 1_000_000
 _MOST_PROBLEMS = 1000
+# Segments of a hundredth of a second are shorter than any.
+_MOST_IN_A_WINDOW = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Stream:
             target: the target duration, in seconds.
 
         Returns:
-            None when a segment is missing or lasts no time.
+            None when a segment is missing or lasts no time, or when there are so many in so little
+            time that to measure all windows of them would take all day.
         """
         if target not in self._known:
             self._known[target] = self._measured_rates(target)
@@ -124,6 +127,9 @@ class Stream:
 
     def _measured_rates(self, target: int) -> tuple[int, int] | None:
         segments, at, start = [], Fraction(0), 0
+        total = sum((part.duration for part in self.parts), Fraction(0))
+        if len(self.parts) * 2 * target > _MOST_IN_A_WINDOW * total:
+            return None
         for part in self.parts:
             at += part.duration
             end = round(at * _TICKS)

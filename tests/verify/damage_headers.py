@@ -30,6 +30,7 @@ HEADERS: dict[str, tuple[str, Damage]] = {
         INDEX,
         patched(f"{TOP}.mp4", "sidx", 32 + 11 * 12 + 4, u32(48_000)),
     ),
+    "a reference of no bytes": (INDEX, patched(f"{TOP}.mp4", "sidx", 32 + 5 * 12, u32(0))),
     "pictures that start late": (
         "RFC 8216 6.2.4",
         both(*(patched(f"{TOP}.mp4", "tfdt", 6, b"\0\1", n) for n in range(12))),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from encoder.verify.m3u8 import parse
+from encoder.verify.subject import Part, Stream
+from encoder.verify.verdict import Place
 from encoder.verify.verify import RULES, verify
 from encoder.verify.xmltree import BadXml, parse_xml
 
@@ -85,6 +88,15 @@ def test_files_of_no_title_are_read_in_part(copied: Path, which: str) -> None:
     found = [one for one in verify(copied).findings if one.rule == "OURS boxes"]
     told = {"boxes": "more than 500000 boxes", "children": "4096 boxes", "samples": "samples"}
     assert any(told[which] in f"{one.found} {one.wanted}" for one in found)
+
+
+def test_segments_of_no_length_are_not_measured() -> None:
+    def stream(count: int) -> Stream:
+        part = Part(Place("a"), "a", 0, 1000, Fraction(6, count), ())
+        return Stream("a", Place("a"), "mp4", "video", None, None, (part,) * count, ())
+
+    assert stream(60_000).rates(6) is None
+    assert stream(6).rates(6) == (8000, 8000)
 
 
 def test_every_rule_says_what_to_do() -> None:
