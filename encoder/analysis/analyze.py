@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from encoder.analysis.changes import ChangeDetector
 from encoder.analysis.complexity import (
+    detail_lost,
     noise_blocks,
     noise_deviation,
     spatial_information,
@@ -32,6 +33,7 @@ from encoder.errors import MasterError
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.process import ProcessFailed
 from encoder.media.conform import Conform
+from encoder.media.frames import FrameRange
 from encoder.media.master import Master
 from encoder.media.shots import Analysis, Complexity, Shot
 
@@ -39,6 +41,8 @@ __all__ = ["AnalysisSettings", "analyze"]
 
 # Frames read at a time: enough to make Python's share small, few enough for the cache.
 _BATCH = 8
+# Detail is looked for in the strip of full size under every so many pictures.
+_DETAIL_EVERY = 2
 
 _DEFAULTS = AnalysisSettings()
 
@@ -153,6 +157,7 @@ class _Meter:
         self._temporal: list[float] = []
         self._samples: list[_Sample] = []
         self._changed = 0.0
+        self._detail: list[NDArray[np.float32]] = []
 
     def add(self, batch: Batch) -> None:
         before = self._last
@@ -165,6 +170,8 @@ class _Meter:
             else:
                 self._measure(picture, thumbnail)
             before = picture
+            if (self.frames + index) % _DETAIL_EVERY == 0:
+                self._detail.append(detail_lost(picture.full_size[0]))
         thumbnails = self._thumbnails[1 : len(batch) + 1]
         self._brightness += thumbnails[:, 0].mean(axis=(1, 2)).tolist()
         self._take_samples(batch, self._detector.add(thumbnails).tolist())
@@ -223,8 +230,13 @@ class _Meter:
                 texture=float(np.interp(frames, at, [s.texture for s in samples]).mean()),
                 noise=noise_deviation(np.concatenate([s.noise for s in samples])),
                 brightness=_mean(self._brightness[start:end]),
+                detail=self._detail_of(piece.frames),
             ),
         )
+
+    def _detail_of(self, frames: FrameRange) -> tuple[float, ...]:
+        first, end = frames.start // _DETAIL_EVERY, -(-frames.end // _DETAIL_EVERY)
+        return tuple(float(v) for v in np.mean(self._detail[first:end], axis=0))
 
 
 def _mean(values: list[float]) -> float:

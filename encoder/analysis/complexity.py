@@ -11,6 +11,8 @@ from math import pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.media.shots import DETAIL_SCALES
+
 Plane = NDArray[np.float32]
 Values = NDArray[np.float32]
 
@@ -117,6 +119,34 @@ def _dct_weights() -> Plane:
     # Its integer transform is four times the orthonormal one, and its sums are divided by 90.
     scaled: Plane = (weights * (255 / 256) * 4 / 90).astype(np.float32)
     return scaled
+
+
+def detail_lost(luma: Plane) -> Values:
+    """The power of what pictures lose when they are scaled down, for each of ``DETAIL_SCALES``.
+
+    A picture of so large a share of the size has no frequencies above that share of the highest.
+    Power is by Parseval's theorem, of rows and of columns under a Hann window; what is above in
+    both directions counts twice.
+    """
+    lost = np.zeros(len(DETAIL_SCALES), np.float32)
+    for lines in (luma, luma.T):
+        length = lines.shape[1] - lines.shape[1] % 2
+        window, bins = _hann(length)
+        spectrum = np.fft.rfft(lines[:, :length] * window, axis=1)
+        power = np.einsum("ij,ij->j", spectrum.real, spectrum.real)
+        power += np.einsum("ij,ij->j", spectrum.imag, spectrum.imag)
+        above = np.append(np.cumsum(power[::-1])[::-1], 0.0)
+        lost += above[bins] * np.float32(2.0 / len(lines))
+    return lost
+
+
+@lru_cache(maxsize=8)
+def _hann(length: int) -> tuple[Plane, NDArray[np.intp]]:
+    """The window that makes a line's power its spectrum's sum; the first bin above each scale."""
+    window = np.hanning(length + 1)[:-1]
+    window /= np.sqrt(length * np.sum(window**2))
+    bins = np.floor(np.array(DETAIL_SCALES) * length / 2).astype(np.intp) + 1
+    return window.astype(np.float32), bins
 
 
 def noise_blocks(luma: Plane) -> Values:

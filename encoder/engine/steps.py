@@ -52,7 +52,7 @@ _STAGE_OF: dict[str, Stage] = {
     "pictures": "pictures",
 }
 # Raised when a step comes to give another result for the same inputs.
-VERSIONS = {"probe": 1, "analyze": 4, "pictures": 1, "text": 3, "audio": 2, "score": 2}
+VERSIONS = {"probe": 1, "analyze": 5, "pictures": 1, "text": 3, "audio": 2, "score": 2}
 
 
 class Steps:

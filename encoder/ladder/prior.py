@@ -42,6 +42,8 @@ _NOISE = (0.03, 0.03, 0.04)
 # VMAF saturates at both ends; on a logistic scale it is nearly straight in CRF. The margin keeps a
 # measured 100 from counting as far above 99, as it may be anything.
 _MARGIN = 5.0
+# Squared code values of detail below which encoders see none.
+_LEAST_DETAIL = 0.3
 # Features of a shot far from all that was learned from count as at the border.
 _MOST_DEVIATIONS = 3.0
 
@@ -59,6 +61,9 @@ def from_logit(value: Array) -> Array:
 
 def features(complexity: Complexity, width: int, height: int, frame_rate: float) -> Array:
     """What the prior's mean depends on: logarithms of the complexity, of size and of rate.
+
+    What is lost by scaling alone bounds the quality of each resolution, and says where a larger one
+    begins to be worth its bits.
 
     Args:
         complexity: of the shot.
@@ -80,6 +85,7 @@ def features(complexity: Complexity, width: int, height: int, frame_rate: float)
             temporal * texture,
             texture * texture,
             temporal * temporal,
+            *np.log(np.array(complexity.detail) + _LEAST_DETAIL),
         ]
     )
 

@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from encoder.media.frames import FrameRange
 
+#: Sides of pictures, over those of the reference pictures.
+DETAIL_SCALES = (0.2, 1 / 3, 0.5, 0.6, 0.75)
+
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
@@ -16,8 +19,9 @@ class Complexity:
     standard deviation of the Sobel-filtered frame, and of the difference to the frame before.
     ``texture`` is the frequency-weighted DCT energy of 32x32 blocks (as in VCA's E), ``noise`` an
     estimate of the standard deviation of grain at full size, where it was not averaged away, and
-    ``brightness`` the mean luma. ``temporal`` and ``brightness`` are of every frame, the others of
-    samples.
+    ``brightness`` the mean luma. ``detail`` is what scaling down to each of :data:`DETAIL_SCALES`
+    loses, as a mean squared error at full size. ``temporal`` and ``brightness`` are of every frame,
+    the others of samples.
     """
 
     spatial: float
@@ -25,6 +29,7 @@ class Complexity:
     texture: float
     noise: float
     brightness: float
+    detail: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

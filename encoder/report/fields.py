@@ -139,6 +139,7 @@ def shot_fields(shot: Shot) -> Plain:
             "texture": number(complexity.texture),
             "noise": number(complexity.noise),
             "brightness": number(complexity.brightness),
+            "detail": [number(value) for value in complexity.detail],
         },
     }
 

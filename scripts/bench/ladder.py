@@ -1,16 +1,17 @@
 """How good and how cheap the ladder's decision is, against exhaustive search and a fixed ladder.
 
     python scripts/bench/ladder.py CLIPS [--titles N] [--seconds S] [--efforts instant,standard]
-        [--work FOLDER] [--encode] [--json FILE] [--markdown FILE]
+        [--work FOLDER] [--encode] [--no-reference] [--json FILE] [--markdown FILE]
 
 CLIPS is a folder of videos. Titles are made of several different clips each, joined at 1280x720
 and 25 frames a second. The reference is `--effort exhaustive`: every shot at every resolution of
 the policy and eight CRFs, at the final preset, on all frames; its trials stay in the folder WORK,
-so that the benchmark can be repeated in minutes. Of each effort it says
+so that the benchmark can be repeated in minutes. What it took in CPU seconds is kept there too: it
+is what a plain grid of resolutions and CRFs costs. Of each effort it says
 
 - the BD-rate its ladder loses against the exhaustive one, both read off the exhaustive measurements
-- CPU seconds of probing, analysing and deciding (with nothing kept from before), and with
-  `--encode` their share of those of encoding the ladder
+- CPU seconds of probing, analysing and deciding (with nothing kept from before), what part that is
+  of the exhaustive search's, and with `--encode` of those of encoding the ladder
 - how many more bits its rungs cost than the exhaustive hull at the same VMAF, on average: the same
   without what a curve through a handful of rungs makes up between them
 - BD-rate against the fixed ladder, beside what exhaustive search gains
@@ -18,7 +19,9 @@ so that the benchmark can be repeated in minutes. Of each effort it says
 - with `--encode`, how far the delivered rates and VMAF are from the predicted ones, and the loss of
   the ladder that was delivered, which what was encoded first and corrected has changed
 
-A prior trained without the clips is named by the environment variable ENCODER_PRIORS.
+`--no-reference` leaves the exhaustive search out, and all that is compared with it: the shares of
+long titles can be had in less than a day. A prior of one's own is named by the environment variable
+ENCODER_PRIORS.
 """
 
 from __future__ import annotations
@@ -26,7 +29,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -40,12 +42,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from titles import Title, make_titles
 
 from encoder.engine.events import silent
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.store import Store
 from encoder.ffmpeg.locate import locate
-from encoder.ffmpeg.process import run
 from encoder.ladder.audience import expected_delivery
 from encoder.ladder.decide import fixed_points
 from encoder.ladder.evidence import EffortName, surfaces
@@ -54,22 +56,11 @@ from encoder.ladder.read_audience import DEFAULT_AUDIENCE, load_audience
 from encoder.ladder.surface import Surfaces
 from encoder.media.audience import ExpectedDelivery
 from encoder.media.ladder import Ladder, RateQualityPoint, Rung
-from encoder.probe.probe import probe
 from encoder.score.bd import bd_rate
 
-WIDTH, HEIGHT, RATE = 1280, 720, 25
-SUFFIXES = {".mp4", ".mkv", ".mov", ".mpg", ".webm", ".ts", ".m4v", ".avi"}
 Points = list[tuple[float, float]]
 # Of a rung: width, height and the CRF of each shot.
 Choice = tuple[int, int, tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """A benchmark title: its file and what it was made of."""
-
-    path: Path
-    clips: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +73,7 @@ class Row:
     effort: str
     trials: int
     rungs: int
-    loss_percent: float | None
-    gain_percent: float | None
-    exhaustive_gain_percent: float | None
-    hull_loss_percent: float
-    audience_bits_percent: float
-    audience_vmaf: float
+    compared: Compared | None
     decision_cpu_seconds: float
     encode_cpu_seconds: float | None
     rate_errors_percent: tuple[float, ...]
@@ -95,52 +81,17 @@ class Row:
     delivered_loss_percent: float | None
 
 
-def make_titles(clips: Path, count: int, seconds: float, parts: int, folder: Path) -> list[Title]:
-    """Joins clips into titles; the same clips give the same titles."""
-    names = sorted(p for p in clips.iterdir() if p.suffix.lower() in SUFFIXES)
-    usable = [p for p in names if _seconds(p) >= 1.2]
-    if len(usable) < parts:
-        raise SystemExit(f"at least {parts} clips of 1.2 s or more are needed in {clips}")
-    chooser = random.Random(7)
-    deck: list[Path] = []
-    titles = []
-    for number in range(count):
-        while len(deck) < parts:
-            fresh = usable[:]
-            chooser.shuffle(fresh)
-            deck += [p for p in fresh if p not in deck]
-        chosen, deck = deck[:parts], deck[parts:]
-        path = folder / f"title-{number + 1}-{seconds:g}s.mp4"
-        if not path.exists():
-            _join(chosen, seconds, path)
-        titles.append(Title(path, tuple(p.name for p in chosen)))
-    return titles
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a ladder is beside the exhaustive and the fixed one."""
 
-
-def _seconds(path: Path) -> float:
-    try:
-        return float(probe(path, locate(), digest="").video.duration)
-    except Exception as error:  # a benchmark takes what it can read of a folder of odd clips
-        sys.stderr.write(f"left out: {path.name}: {type(error).__name__}\n")
-        return 0.0
-
-
-def _join(clips: Sequence[Path], seconds: float, path: Path) -> None:
-    frames = round(seconds * RATE / len(clips))
-    arguments, chains = [], []
-    for number, clip in enumerate(clips):
-        arguments += ["-stream_loop", "-1", "-i", f"file:{clip}"]
-        chains.append(
-            f"[{number}:v:0]fps={RATE},scale={WIDTH}:{HEIGHT}:force_original_aspect_ratio=increase,"
-            f"crop={WIDTH}:{HEIGHT},setsar=1,format=yuv420p,trim=end_frame={frames},"
-            f"setpts=N/({RATE}*TB)[p{number}]"
-        )
-    joined = "".join(f"[p{n}]" for n in range(len(clips))) + f"concat=n={len(clips)}[out]"
-    draft = path.with_suffix(".part.mp4")
-    arguments += ["-filter_complex", ";".join([*chains, joined]), "-map", "[out]"]
-    arguments += ["-c:v", "libx264", "-crf", "12", "-preset", "fast", "-an", "-y", f"file:{draft}"]
-    run(locate(), arguments, folder=path.parent)
-    draft.rename(path)
+    loss_percent: float | None
+    gain_percent: float | None
+    exhaustive_gain_percent: float | None
+    hull_loss_percent: float
+    audience_bits_percent: float
+    audience_vmaf: float
+    exhaustive_cpu_seconds: float | None
 
 
 @contextmanager
@@ -193,16 +144,66 @@ def received(points: Points) -> ExpectedDelivery:
     return expected_delivery(rungs, audience, policy.top_vmaf, policy.audio.stereo_bitrate)
 
 
-def bench(title: Title, efforts: Sequence[EffortName], work: Path, encode: bool) -> list[Row]:
-    """All rows of a title."""
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The exhaustive search of a title, and what it says of any ladder."""
+
+    best: Ladder
+    truth: Surfaces
+    fixed: Points
+    cpu_seconds: float | None
+
+    @property
+    def ideal(self) -> Points:
+        """What the exhaustive ladder's rungs cost and reach."""
+        return delivered(choices(self.best.rungs), self.truth)
+
+    def compare(self, rungs: Sequence[Choice]) -> Compared:
+        """A ladder beside the exhaustive and the fixed one."""
+        ours = delivered(rungs, self.truth)
+        ours_seen, fixed_seen = received(ours), received(self.fixed)
+        return Compared(
+            loss_percent=bd_rate(self.ideal, ours),
+            gain_percent=bd_rate(self.fixed, ours),
+            exhaustive_gain_percent=bd_rate(self.fixed, self.ideal),
+            hull_loss_percent=above_hull(ours, self.best.hull),
+            audience_bits_percent=100 * (ours_seen.bitrate / fixed_seen.bitrate - 1),
+            audience_vmaf=ours_seen.vmaf - fixed_seen.vmaf,
+            exhaustive_cpu_seconds=self.cpu_seconds,
+        )
+
+
+def refer(title: Title, work: Path) -> Reference:
+    """The exhaustive search of a title, from the store if it is there."""
     policy, fixed = load_policy("per-title"), load_policy("apple-hls")
-    with pipeline(work / "store") as steps:
+    cost, store = work / f"{title.path.stem}.cpu", work / "store"
+    before, kept = cpu(), _trials_in(store)
+    with pipeline(store) as steps:
         master = steps.master(title.path)
         conform, analysis = steps.reference(master, policy)
         best: Ladder = steps.ladder(master, conform, analysis, policy, "exhaustive")
+    # What a search took that was ended and went on is not known.
+    if _trials_in(store) - kept == len(best.trials):
+        cost.write_text(f"{cpu() - before:.1f}\n", encoding="utf-8")
     truth = surfaces(conform, analysis, policy, best.trials)
-    reference = [(float(p.bitrate), p.vmaf) for p in fixed_points(fixed, conform, truth)]
-    ideal = delivered(choices(best.rungs), truth)
+    return Reference(
+        best,
+        truth,
+        [(float(p.bitrate), p.vmaf) for p in fixed_points(fixed, conform, truth)],
+        float(cost.read_text(encoding="utf-8")) if cost.exists() else None,
+    )
+
+
+def _trials_in(store: Path) -> int:
+    return sum(1 for _ in (store / "trials").glob("*/*/entry.json"))
+
+
+def bench(
+    title: Title, efforts: Sequence[EffortName], work: Path, encode: bool, against: bool
+) -> list[Row]:
+    """All rows of a title; ``against`` compares with the exhaustive search."""
+    policy = load_policy("per-title")
+    reference = refer(title, work) if against else None
     rows = []
     for effort in efforts:
         scratch = Path(tempfile.mkdtemp(dir=work))
@@ -212,31 +213,25 @@ def bench(title: Title, efforts: Sequence[EffortName], work: Path, encode: bool)
             shape, found = steps.reference(again, policy)
             ladder = steps.ladder(again, shape, found, policy, effort)
         spent = cpu() - before
-        ours = delivered(choices(ladder.rungs), truth)
         encoded = _encoded(title, effort, scratch) if encode else _NOTHING
         shutil.rmtree(scratch)
+        later = None
+        if reference is not None and encode:
+            later = bd_rate(reference.ideal, delivered(encoded.rungs, reference.truth))
         rows.append(
             Row(
                 title=title.path.stem,
-                shots=len(analysis.shots),
-                frames=analysis.frames,
+                shots=len(found.shots),
+                frames=found.frames,
                 effort=effort,
                 trials=len(ladder.trials),
                 rungs=len(ladder.rungs),
-                loss_percent=bd_rate(ideal, ours),
-                gain_percent=bd_rate(reference, ours),
-                exhaustive_gain_percent=bd_rate(reference, ideal),
-                hull_loss_percent=above_hull(ours, best.hull),
-                audience_bits_percent=100
-                * (received(ours).bitrate / received(reference).bitrate - 1),
-                audience_vmaf=received(ours).vmaf - received(reference).vmaf,
+                compared=reference.compare(choices(ladder.rungs)) if reference else None,
                 decision_cpu_seconds=spent,
                 encode_cpu_seconds=encoded.cpu_seconds,
                 rate_errors_percent=encoded.rate_errors_percent,
                 vmaf_errors=encoded.vmaf_errors,
-                delivered_loss_percent=bd_rate(ideal, delivered(encoded.rungs, truth))
-                if encode
-                else None,
+                delivered_loss_percent=later,
             )
         )
         sys.stderr.write(f"{rows[-1]}\n")
@@ -283,61 +278,91 @@ def markdown(rows: Sequence[Row]) -> str:
     """The table, and a line of means for each effort."""
     lines = [
         "| title | shots | effort | trials | rungs | loss % | over hull % "
-        "| gain % (exhaustive) | audience: bits %, VMAF | decision CPU s "
+        "| gain % (exhaustive) | audience: bits %, VMAF | decision CPU s | of exhaustive "
         "| share of encode | median rate error % | median VMAF error | loss as delivered % |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- " * 15 + "|",
     ]
-
-    def text(value: float | None, form: str = ".2f") -> str:
-        return "-" if value is None else format(value, form)
-
     for row in rows:
-        share = (
-            row.decision_cpu_seconds / row.encode_cpu_seconds if row.encode_cpu_seconds else None
-        )
-        rate = median(map(abs, row.rate_errors_percent)) if row.rate_errors_percent else None
-        vmaf = median(map(abs, row.vmaf_errors)) if row.vmaf_errors else None
-        lines.append(
-            f"| {row.title} | {row.shots} | {row.effort} | {row.trials} | {row.rungs} "
-            f"| {text(row.loss_percent)} | {text(row.hull_loss_percent)} "
-            f"| {text(row.gain_percent, '.1f')} ({text(row.exhaustive_gain_percent, '.1f')}) "
-            f"| {row.audience_bits_percent:.1f}, {row.audience_vmaf:+.2f} "
-            f"| {text(row.decision_cpu_seconds, '.1f')} "
-            f"| {text(share, '.1%')} | {text(rate)} | {text(vmaf)} "
-            f"| {text(row.delivered_loss_percent)} |"
-        )
+        one, spent = row.compared, row.decision_cpu_seconds
+        share = spent / row.encode_cpu_seconds if row.encode_cpu_seconds else None
+        whole = one.exhaustive_cpu_seconds if one else None
+        cells: list[object] = [row.title, row.shots, row.effort, row.trials, row.rungs]
+        if one is None:
+            cells += ["-"] * 4
+        else:
+            cells += [text(one.loss_percent), text(one.hull_loss_percent)]
+            cells.append(
+                f"{text(one.gain_percent, '.1f')} ({text(one.exhaustive_gain_percent, '.1f')})"
+            )
+            cells.append(f"{one.audience_bits_percent:.1f}, {one.audience_vmaf:+.2f}")
+        cells += [f"{spent:.1f}", text(spent / whole if whole else None, ".1%")]
+        cells.append(text(share, ".1%"))
+        cells += [text(_middle(row.rate_errors_percent)), text(_middle(row.vmaf_errors))]
+        cells.append(text(row.delivered_loss_percent))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines.append("")
     for effort in dict.fromkeys(row.effort for row in rows):
         own = [row for row in rows if row.effort == effort]
-        lost = [row.loss_percent for row in own if row.loss_percent is not None]
-        parts = [f"{effort}: loss mean {np.mean(lost):.2f}%, worst {max(lost):.2f}%"]
-        over = float(np.mean([row.hull_loss_percent for row in own]))
-        parts.append(f"{over:.2f}% over the exhaustive hull")
-        bits = float(np.mean([row.audience_bits_percent for row in own]))
-        seen = float(np.mean([row.audience_vmaf for row in own]))
-        parts.append(f"an audience receives {bits:+.1f}% bits at {seen:+.2f} VMAF")
-        gained = [
-            row.gain_percent / row.exhaustive_gain_percent
-            for row in own
-            if row.gain_percent is not None and row.exhaustive_gain_percent
-        ]
-        if gained:
-            parts.append(f"{np.mean(gained):.1%} of the exhaustive gain")
-        spent = [r for r in own if r.encode_cpu_seconds]
-        if spent:
-            share = sum(r.decision_cpu_seconds for r in spent) / sum(
-                r.encode_cpu_seconds or 0.0 for r in spent
-            )
-            rates = [abs(e) for r in spent for e in r.rate_errors_percent]
-            vmafs = [abs(e) for r in spent for e in r.vmaf_errors]
-            parts.append(f"decision {share:.1%} of the encode's CPU")
-            parts.append(f"median error {median(rates):.1f}% rate, {median(vmafs):.2f} VMAF")
-            after = [
-                r.delivered_loss_percent for r in spent if r.delivered_loss_percent is not None
-            ]
-            parts.append(f"loss as delivered mean {np.mean(after):.2f}%, worst {max(after):.2f}%")
-        lines.append("- " + "; ".join(parts))
+        lines.append(f"- {effort}: " + "; ".join([*_beside(own), *_spent(own)]))
     return "\n".join(lines) + "\n"
+
+
+def text(value: float | None, form: str = ".2f") -> str:
+    """A number, or a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def _middle(errors: Sequence[float]) -> float | None:
+    return median(map(abs, errors)) if errors else None
+
+
+def _beside(rows: Sequence[Row]) -> list[str]:
+    """What the rows say together of how good the decision is."""
+    found = [row.compared for row in rows if row.compared is not None]
+    if not found:
+        return []
+    lost = [one.loss_percent for one in found if one.loss_percent is not None]
+    over = float(np.mean([one.hull_loss_percent for one in found]))
+    bits = float(np.mean([one.audience_bits_percent for one in found]))
+    seen = float(np.mean([one.audience_vmaf for one in found]))
+    parts = [
+        f"loss mean {np.mean(lost):.2f}%, worst {max(lost):.2f}%",
+        f"{over:.2f}% over the exhaustive hull",
+        f"an audience receives {bits:+.1f}% bits at {seen:+.2f} VMAF",
+    ]
+    gained = [
+        one.gain_percent / one.exhaustive_gain_percent
+        for one in found
+        if one.gain_percent is not None and one.exhaustive_gain_percent
+    ]
+    if gained:
+        parts.append(f"{np.mean(gained):.1%} of the exhaustive gain")
+    after = [r.delivered_loss_percent for r in rows if r.delivered_loss_percent is not None]
+    if after:
+        parts.append(f"loss as delivered mean {np.mean(after):.2f}%, worst {max(after):.2f}%")
+    return parts
+
+
+def _spent(rows: Sequence[Row]) -> list[str]:
+    """What the rows say together of its cost, and of how far what it promised is off."""
+    parts = []
+    known = [
+        (row.decision_cpu_seconds, row.compared.exhaustive_cpu_seconds)
+        for row in rows
+        if row.compared is not None and row.compared.exhaustive_cpu_seconds
+    ]
+    if known:
+        share = sum(mine for mine, _ in known) / sum(whole or 0.0 for _, whole in known)
+        parts.append(f"decision {share:.1%} of the exhaustive search's CPU")
+    encoded = [row for row in rows if row.encode_cpu_seconds]
+    if encoded:
+        mine = sum(row.decision_cpu_seconds for row in encoded)
+        share = mine / sum(row.encode_cpu_seconds or 0.0 for row in encoded)
+        rates = [abs(error) for row in encoded for error in row.rate_errors_percent]
+        vmafs = [abs(error) for row in encoded for error in row.vmaf_errors]
+        parts.append(f"decision {share:.1%} of the encode's CPU")
+        parts.append(f"median error {median(rates):.1f}% rate, {median(vmafs):.2f} VMAF")
+    return parts or [f"decision {sum(row.decision_cpu_seconds for row in rows):.1f} CPU seconds"]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -352,6 +377,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--efforts", default="instant,quick,standard")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "encoder-bench")
     parser.add_argument("--encode", action="store_true")
+    parser.add_argument("--no-reference", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     asked = parser.parse_args(argv)
@@ -360,7 +386,9 @@ def main(argv: Sequence[str]) -> int:
     rows = [
         row
         for title in titles
-        for row in bench(title, asked.efforts.split(","), asked.work, asked.encode)
+        for row in bench(
+            title, asked.efforts.split(","), asked.work, asked.encode, not asked.no_reference
+        )
     ]
     table = markdown(rows)
     sys.stdout.write(table)
@@ -368,7 +396,7 @@ def main(argv: Sequence[str]) -> int:
         asked.markdown.write_text(table, encoding="utf-8")
     if asked.json:
         document = {
-            "schema": "encoder.bench.ladder/1",
+            "schema": "encoder.bench.ladder/2",
             "titles": {t.path.stem: list(t.clips) for t in titles},
             "rows": [asdict(row) for row in rows],
         }

@@ -18,13 +18,18 @@ VMAF of the ladder's trials, two grids are measured:
 - ``truth``: all frames, VMAF on every 2nd
 - ``short``: 12 frames from a third of the way on, a shot of their own, VMAF on every 3rd
 
+and for both, what scaling alone costs (``scaled``): the pictures at each of the smaller sizes and
+back, with no encode in between.
+
 A shot's file has, apart from names: ``source_width`` and ``source_height`` (the clip's, conformed);
 ``width`` and ``height`` of the pictures measured; ``frame_rate`` (numerator and denominator);
 ``start``, the first frame in the clip; ``frames``; ``complexity``, the analysis's of these very
 pictures; ``sizes`` (width, height) and ``crfs``; ``cpu_seconds`` of measuring; and of either grid
 ``start`` (within the shot), ``frames``, ``every``, and one row for each size with one number for
 each CRF: ``idr`` and ``rest``, the bits of the first packet and of all the others, and ``vmaf``,
-the mean of the scored frames but the first. A rate is ``(idr + rest) / frames * frame_rate``.
+the mean of the scored frames but the first. ``scaled`` has one number for each size but the
+largest: ``vmaf``, of every 6th frame of ``truth``, and ``mse``, the mean squared error of all luma
+samples. A rate is ``(idr + rest) / frames * frame_rate``.
 """
 
 from __future__ import annotations
@@ -44,24 +49,30 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from encoder.analysis.analyze import analyze
 from encoder.codecs import codec_named
 from encoder.encode.keyframes import gop_frames
 from encoder.errors import EncoderError, MeasureError
+from encoder.ffmpeg.graph import file_url
 from encoder.ffmpeg.locate import Ffmpeg, locate
+from encoder.ffmpeg.process import PROTOCOLS, run
 from encoder.ladder.decide import VMAF_MODEL
 from encoder.ladder.geometry import even
 from encoder.ladder.sample import Window
-from encoder.ladder.trials import Encode, TrialSettings, extract_sample, run_trials
+from encoder.ladder.trials import Encode, TrialSettings, extract_sample, run_trials, window_mean
 from encoder.media.conform import Conform, Filter
 from encoder.media.frames import FrameRange
 from encoder.media.master import Master
 from encoder.media.shots import Analysis, Complexity, Shot
 from encoder.probe.conform import decide_conform
 from encoder.probe.probe import probe
+from encoder.score.logs import read_vmaf
+from encoder.score.measure import SCALE_FLAGS
 
-SHOT_SCHEMA = "encoder.train.shot/1"
-MERGED_SCHEMA = "encoder.train.shots/1"
+SHOT_SCHEMA = "encoder.train.shot/2"
+MERGED_SCHEMA = "encoder.train.shots/2"
 
 MOST_FRAMES, FEWEST_FRAMES = 40, 24
 SHORT_FRAMES = 12
@@ -69,6 +80,7 @@ SCALES = tuple(Fraction(*s) for s in ((1, 1), (3, 4), (3, 5), (1, 2), (1, 3), (1
 CRFS = {"h264": (17.0, 23.0, 29.0, 35.0, 41.0), "av1": (20.0, 28.0, 36.0, 44.0, 52.0)}
 _GOP_SECONDS = Fraction(2)
 _TRUTH_EVERY, _SHORT_EVERY = 2, 3
+_SCALED_EVERY = 6
 # Pictures of 1080 lines take two and a half times as long to measure as those of 720.
 _LARGE_EVERY = 8
 
@@ -188,10 +200,12 @@ def measure_shot(ffmpeg: Ffmpeg, clip: Clip, frames: FrameRange, codec: str) -> 
             "truth": {
                 "start": 0,
                 **_grid(ffmpeg, pictures, codec, sizes, _TRUTH_EVERY, folder),
+                "scaled": _scaled(ffmpeg, pictures, sizes, _SCALED_EVERY, folder),
             },
             "short": {
                 "start": start,
                 **_grid(ffmpeg, shorter, codec, sizes, _SHORT_EVERY, part),
+                "scaled": _scaled(ffmpeg, shorter, sizes, _SHORT_EVERY, part),
             },
         }
     return {**document, "cpu_seconds": round(_cpu() - before, 1)}
@@ -216,9 +230,10 @@ def _extract(
 def whole(found: Analysis) -> Complexity:
     """The complexity of pictures that are one shot, whatever the analysis took them for."""
 
-    def mean(name: str) -> float:
-        parts = (len(shot.frames) * getattr(shot.complexity, name) for shot in found.shots)
-        return float(sum(parts) / found.frames)
+    def mean(name: str) -> Any:
+        values = [getattr(shot.complexity, name) for shot in found.shots]
+        lengths = [len(shot.frames) for shot in found.shots]
+        return np.average(values, axis=0, weights=lengths).tolist()
 
     return Complexity(**{field.name: mean(field.name) for field in fields(Complexity)})
 
@@ -266,6 +281,42 @@ def _grid(
         )
         rows["vmaf"].append([round(one.vmaf, 4) for one in own])
     return {"frames": pictures.frames, "every": every, **rows}
+
+
+def _scaled(
+    ffmpeg: Ffmpeg,
+    pictures: Pictures,
+    sizes: Sequence[tuple[int, int]],
+    every: int,
+    folder: Path,
+) -> dict[str, list[float]]:
+    """VMAF and mean squared error of luma of pictures that were scaled down and up again."""
+    conform = pictures.conform
+    full = (conform.width, conform.height)
+    smaller = [size for size in sizes if size != full]
+    clock = f"settb=1/{conform.frame_rate.numerator},setpts=N*{conform.frame_rate.denominator}"
+    labels = "".join(f"[a{n}][b{n}][c{n}]" for n in range(len(smaller)))
+    chains = [f"[0:v]{clock},split={3 * len(smaller)}{labels}"]
+    outputs = []
+    for n, (width, height) in enumerate(smaller):
+        chains += [
+            f"[a{n}]scale={width}:{height}:flags=lanczos+accurate_rnd,"
+            f"scale={full[0]}:{full[1]}:flags={SCALE_FLAGS},{clock},split=2[d{n}][e{n}]",
+            f"[d{n}][b{n}]libvmaf=model=version={VMAF_MODEL}:log_path=scaled-{n}.csv:log_fmt=csv"
+            f":n_subsample={every}[v{n}]",
+            f"[e{n}][c{n}]psnr=stats_file=scaled-{n}.txt[p{n}]",
+        ]
+        for label in (f"[v{n}]", f"[p{n}]"):
+            outputs += ["-map", label, "-fps_mode", "passthrough", "-f", "null", "-"]
+    source = ["-protocol_whitelist", PROTOCOLS, "-i", file_url(pictures.master.path)]
+    run(ffmpeg, [*source, "-filter_complex", ";".join(chains), *outputs], folder=folder)
+    vmaf, mse = [], []
+    for n in range(len(smaller)):
+        vmaf.append(round(window_mean(read_vmaf(folder / f"scaled-{n}.csv")), 4))
+        lines = (folder / f"scaled-{n}.txt").read_text(encoding="utf-8").splitlines()
+        found = [float(line.partition("mse_y:")[2].split()[0]) for line in lines]
+        mse.append(round(sum(found) / len(found), 4))
+    return {"vmaf": vmaf, "mse": mse}
 
 
 def _cpu() -> float:
@@ -337,7 +388,9 @@ def merge(folder: Path) -> str:
 def _compact(shot: dict[str, Any]) -> dict[str, Any]:
     left_out = ("schema", "key", "ffmpeg", "cpu_seconds")
     kept = {name: value for name, value in shot.items() if name not in left_out}
-    kept["complexity"] = {name: round(v, 3) for name, v in shot["complexity"].items()}
+    kept["complexity"] = {
+        name: np.round(value, 3).tolist() for name, value in shot["complexity"].items()
+    }
     for grid in ("truth", "short"):
         kept[grid] = {
             **shot[grid],

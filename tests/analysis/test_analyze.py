@@ -19,7 +19,7 @@ from encoder.ffmpeg.process import Progress, run
 from encoder.media.conform import Conform, Filter
 from encoder.media.frames import FrameRange
 from encoder.media.serial import to_json
-from encoder.media.shots import Analysis
+from encoder.media.shots import DETAIL_SCALES, Analysis
 from tests.analysis.masters import (
     BLACK,
     HEIGHT,
@@ -62,7 +62,7 @@ def check(found: Analysis, frames: int) -> None:
     assert all(a.end == b.start for a, b in pairwise(bounds))
     for shot in found.shots:
         one = shot.complexity
-        values = (one.spatial, one.temporal, one.texture, one.noise, one.brightness)
+        values = (one.spatial, one.temporal, one.texture, one.noise, one.brightness, *one.detail)
         assert all(math.isfinite(value) and value >= 0 for value in values)
     assert "NaN" not in to_json(found)
 
@@ -250,6 +250,20 @@ def test_brightness_is_the_mean_luma(tmp_path: Path) -> None:
     picture = np.round(scene(3))
     (shot,) = analysed(tmp_path, still(picture, 6)).shots
     assert shot.complexity.brightness == pytest.approx(picture[0].mean(), abs=0.3)
+
+
+def test_detail_is_of_each_shot_at_the_full_size_of_pictures(tmp_path: Path) -> None:
+    """White noise, which downscaling averages away, then nothing finer than the coarsest scale."""
+    random = np.random.default_rng(8)
+    noise = np.stack([np.round(random.normal(128, 10, (768, 1280))), *np.full((2, 768, 1280), 128)])
+    wave = 128 + 50 * np.sin(np.pi * 0.1 * np.arange(1280))
+    smooth = np.stack([np.broadcast_to(np.round(wave), (768, 1280)), *noise[1:]])
+    rough, fine = (
+        shot.complexity.detail for shot in analysed(tmp_path, [noise] * 12 + [smooth] * 12).shots
+    )
+    assert rough == pytest.approx([2 * (1 - scale) * 100 for scale in DETAIL_SCALES], rel=0.06)
+    # Whole code values are as good as noise of a twelfth.
+    assert fine == pytest.approx([0.0] * 5, abs=0.5)
 
 
 def test_progress_counts_up_to_all_frames(tmp_path: Path) -> None:

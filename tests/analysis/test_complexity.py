@@ -12,12 +12,14 @@ from scipy.ndimage import gaussian_filter, sobel
 from skimage.filters import sobel_h, sobel_v
 
 from encoder.analysis.complexity import (
+    detail_lost,
     noise_blocks,
     noise_deviation,
     spatial_information,
     temporal_information,
     texture_energy,
 )
+from encoder.media.shots import DETAIL_SCALES
 
 Plane = NDArray[np.float32]
 
@@ -51,6 +53,28 @@ def test_a_flat_picture_has_no_information() -> None:
     assert spatial_information(luma) == 0
     assert temporal_information(luma, luma, np.zeros_like(luma)) == 0
     assert texture_energy(luma) == pytest.approx(0, abs=1e-3)
+
+
+def test_detail_of_white_noise_is_all_above_each_scale_in_both_directions() -> None:
+    noise = np.random.default_rng(3).normal(128, 10, (66, 480)).astype(np.float32)
+    expected = [2 * (1 - scale) * 100 for scale in DETAIL_SCALES]
+    assert detail_lost(noise) == pytest.approx(expected, rel=0.08)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_detail_of_a_wave_is_lost_at_the_scales_too_small_for_it(turned: bool) -> None:
+    # 0.55 of the highest frequency: it is there at 0.6 of the size, but not at half.
+    wave = 128 + 20 * np.sin(np.pi * 0.55 * np.arange(480, dtype=np.float32))
+    luma = np.broadcast_to(wave, (480, 480))
+    lost = detail_lost(np.ascontiguousarray(luma.T if turned else luma))
+    assert lost == pytest.approx([200, 200, 200, 0, 0], abs=2)
+
+
+@pytest.mark.parametrize("shape", [(66, 480), (65, 479), (32, 32)])
+def test_detail_of_a_flat_picture_and_of_a_ramp_is_nothing(shape: tuple[int, int]) -> None:
+    assert detail_lost(np.full(shape, 77, np.float32)) == pytest.approx([0] * 5, abs=1e-3)
+    ramp = np.broadcast_to(np.linspace(16, 235, shape[1], dtype=np.float32), shape)
+    assert detail_lost(ramp)[1:] == pytest.approx([0] * 4, abs=0.5)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))

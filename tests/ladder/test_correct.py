@@ -86,7 +86,7 @@ def test_rungs_deliver_what_they_were_to(hardness: tuple[float, float], codec: s
         changed += 1
         assert (new.id == old.id) == ((new.width, new.height) == (old.width, old.height))
         # The made-up encoder is further from the prior than any real one.
-        assert abs(vmaf - promised(new).vmaf) <= 1.5
+        assert abs(vmaf - promised(new).vmaf) <= 2.0
         assert abs(rate / promised(new).average_bitrate - 1) <= 0.12
         assert promised(new).average_bitrate <= policy.max_bitrate
         assert new.max_bitrate <= 2.0 * promised(new).average_bitrate + 1
@@ -189,7 +189,7 @@ def test_shots_whose_crf_hardly_moves_are_not_encoded_again(
 ) -> None:
     found = analysis([100, 80, 60, 40, 90])
     first = decide_ladder(SHAPE, found, POLICY, APPLE, ())
-    hardness = (1.11, 1.28, 1.1, 0.68, 1.31)
+    hardness = (0.92, 1.12, 0.55, 1.03, 0.76)
     results = encoded(found, first, hardness)
 
     def again() -> tuple[int, list[float]]:

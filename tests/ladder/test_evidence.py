@@ -44,7 +44,10 @@ def conform(width: int = 1280, height: int = 720) -> Conform:
 
 def analysis(lengths: Sequence[int], *complexities: Complexity) -> Analysis:
     """Shots of these lengths, the complexities in turn."""
-    kinds = complexities or (Complexity(60, 10, 80, 0.3, 110), Complexity(30, 3, 30, 0.1, 80))
+    kinds = complexities or (
+        Complexity(60, 10, 80, 0.3, 110, (120, 60, 30, 20, 10)),
+        Complexity(30, 3, 30, 0.1, 80, (40, 16, 8, 6, 2)),
+    )
     shots, start = [], 0
     for number, length in enumerate(lengths):
         frames = FrameRange(start, start + length)
@@ -201,7 +204,10 @@ def test_exhaustive_surfaces_are_the_measurements() -> None:
 )
 @pytest.mark.parametrize(
     "kind",
-    [Complexity(0, 0, 0, 0, 16), Complexity(140, 90, 400, 60, 128)],
+    [
+        Complexity(0, 0, 0, 0, 16, (0,) * 5),
+        Complexity(140, 90, 400, 60, 128, (5000, 4000, 3000, 2500, 1500)),
+    ],
     ids=["black", "noise"],
 )
 @pytest.mark.parametrize("size", [(1280, 720), (160, 90), (322, 242)])
@@ -234,8 +240,12 @@ def test_every_title_gets_a_sensible_ladder(
 def test_ten_thousand_shots_get_a_ladder_from_a_few_trials() -> None:
     random = np.random.default_rng(5)
     kinds = [
-        Complexity(*(float(v) for v in random.uniform((20, 1, 10, 0, 30), (120, 30, 200, 2, 200))))
-        for _ in range(97)
+        Complexity(a, b, c, d, e, tuple(np.sort(detail)[::-1].tolist()))
+        for (a, b, c, d, e), detail in zip(
+            random.uniform((20, 1, 10, 0, 30), (120, 30, 200, 2, 200), (97, 5)),
+            random.uniform(1, 80, (97, 5)),
+            strict=True,
+        )
     ]
     title = analysis([48] * 10_000, *kinds)
     make = encoder_of(dict.fromkeys(range(10_000), 1.0), [])

@@ -18,7 +18,7 @@ from encoder.media.shots import Complexity, Shot
 def make_shots(lengths: list[int]) -> tuple[Shot, ...]:
     shots, start = [], 0
     for number, length in enumerate(lengths):
-        hardness = Complexity(10.0, float(number % 5), float(number % 7), 0.0, 100.0)
+        hardness = Complexity(10.0, float(number % 5), float(number % 7), 0.0, 100.0, (9.0,) * 5)
         shots.append(Shot(FrameRange(start, start + length), True, hardness))
         start += length
     return tuple(shots)

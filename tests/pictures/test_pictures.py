@@ -33,7 +33,7 @@ POLICY = PicturesPolicy()
 
 def shots(*lengths: int, brightness: float = 125.0) -> Analysis:
     starts = np.cumsum([0, *lengths]).tolist()
-    complexity = Complexity(60.0, 10.0, 80.0, 0.5, brightness)
+    complexity = Complexity(60.0, 10.0, 80.0, 0.5, brightness, (60.0, 30.0, 15.0, 10.0, 5.0))
     found = tuple(
         Shot(FrameRange(start, start + length), True, complexity)
         for start, length in zip(starts[:-1], lengths, strict=True)

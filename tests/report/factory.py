@@ -53,6 +53,7 @@ def complexity(seed: int) -> Complexity:
         texture=40 + 90 * spread,
         noise=0.6 + 2.5 * ((math.cos(seed * 3.7) + 1) / 2),
         brightness=60 + 90 * ((math.cos(seed) + 1) / 2),
+        detail=tuple(share * (20 + 50 * spread) for share in (1.0, 0.5, 0.25, 0.2, 0.1)),
     )
 
 

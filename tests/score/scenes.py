@@ -121,7 +121,7 @@ def conform(*filters: Filter) -> Conform:
 def analysis(frames: int = FRAMES, cuts: Sequence[int] = ()) -> Analysis:
     """Shots between these cuts."""
     shots = tuple(
-        Shot(FrameRange(start, end), True, Complexity(0, 0, 0, 0, 0))
+        Shot(FrameRange(start, end), True, Complexity(0, 0, 0, 0, 0, ()))
         for start, end in pairwise([0, *cuts, frames])
     )
     return Analysis(frames, RATE, shots)

@@ -24,7 +24,7 @@ def array(values: list[float]) -> NDArray[np.float64]:
 
 
 def shot(start: int, end: int) -> Shot:
-    return Shot(FrameRange(start, end), True, Complexity(0, 0, 0, 0, 0))
+    return Shot(FrameRange(start, end), True, Complexity(0, 0, 0, 0, 0, ()))
 
 
 def test_known_values() -> None:
