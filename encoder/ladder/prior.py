@@ -39,6 +39,9 @@ WINDOW_FRAMES = 12
 _WHOLE_FRAMES = 40
 # What a measurement itself is uncertain by: octaves of bits, and logits of VMAF.
 _NOISE = (0.03, 0.03, 0.04)
+# Of all frames of a shot there is no luck in which were tried: what is left is in the splines and
+# in which frames were scored.
+_OF_WHOLE = 0.3
 # VMAF saturates at both ends; on a logistic scale it is nearly straight in CRF. The margin keeps a
 # measured 100 from counting as far above 99, as it may be anything.
 _MARGIN = 5.0
@@ -205,10 +208,11 @@ def believe(
     expected = np.concatenate([mean, prior.window_mean])
     for trial in trials:
         part = window_part(trial.frames, frames)
+        sure = _OF_WHOLE if trial.frames >= frames else 1.0
         for row, value, deviation in _observations(prior, trial, pixels, side):
             rows.append(np.concatenate([row, part * row]))
             seen.append(value)
-            noise.append(deviation**2)
+            noise.append((sure * deviation) ** 2)
     observe = np.array(rows)
     across = joint @ observe.T
     gain = np.linalg.solve(observe @ across + np.diag(noise), across.T).T

@@ -48,7 +48,7 @@ def test_others_are_decided_by_what_anchors_gave() -> None:
     assert kept > rungs / 2
     assert encodes < 2 * rungs
     # Two at a time, as a rule.
-    assert passes < 0.65 * tried
+    assert passes < 0.75 * tried
 
 
 def test_an_anchor_that_gave_what_was_wanted_stays_as_it_is() -> None:

@@ -149,6 +149,18 @@ def test_a_trial_of_a_whole_shot_is_taken_as_it_is() -> None:
     assert abs(told(20) - 80.0) < abs(told(60) - 80.0)
 
 
+def test_a_trial_of_a_whole_shot_settles_what_short_ones_say_otherwise() -> None:
+    (shot,) = shot_features(conform(), analysis([60]))
+    short = [
+        Trial(0, 20, 12, 960, 540, crf, 1, 300_000, 900_000, vmaf)
+        for crf, vmaf in ((24.0, 84.0), (27.0, 77.0), (30.0, 69.0))
+    ]
+    whole = Trial(0, 0, 60, 960, 540, 27.0, 1, 300_000, 4_000_000, 80.0)
+    found = believe(PRIOR, shot, 60, (*short, whole), 1280 * 720, 1280)
+    seen = float(from_logit(np.array(PRIOR.weights(0.75, 27.0) @ found.mean[2 * PRIOR.nodes :])))
+    assert seen == pytest.approx(80.0, abs=0.1)
+
+
 def test_trials_keep_to_the_budget_and_stop_when_told() -> None:
     title = analysis([250, 300, 200, 400])
     calls: list[int] = []
