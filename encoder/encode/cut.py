@@ -70,11 +70,21 @@ def cut_filters(conform: Conform, cut: Cut) -> tuple[Filter, ...]:
         # rest may come out a little below the whole number.
         shifted = f"round(PTS-({origin.numerator}/{origin.denominator})/TB)"
         filters[filters.index(_FROM_ZERO)] = Filter("setpts", (shifted,))
-    last = max(n for n, one in enumerate(filters) if one.name in _CADENCE)
     for n, one in enumerate(filters):
         if one.name == "framestep":
-            # Counted from the title's first picture, not from the first that was decoded.
-            filters[n] = Filter("select", (f"not(mod(pts,{one.arguments[0]}))",))
+            # Counted from the title's first picture, not from the first that was decoded. fps does
+            # nothing but declare the rate, whose frames are the ticks of what decodes an encode.
+            rate = conform.frame_rate
+            filters[n : n + 1] = [
+                Filter("select", (f"not(mod(pts,{one.arguments[0]}))",)),
+                Filter(
+                    "fps",
+                    (f"{rate.numerator}/{rate.denominator}",),
+                    (("round", "near"), ("eof_action", "pass")),
+                ),
+            ]
+            break
+    last = max(n for n, one in enumerate(filters) if one.name in _CADENCE)
     frames = cut.frames
     trim = Filter("trim", options=(("start_pts", str(frames.start)), ("end_pts", str(frames.end))))
     filters[last + 1 : last + 1] = [trim, Filter("setpts", (f"PTS-{frames.start}",))]

@@ -145,6 +145,30 @@ def test_a_title_that_ends_between_scored_frames_is_decoded_to_its_end(tmp_path:
             assert chunk.scores.frame.tolist() == [0, 5]
 
 
+@pytest.mark.parametrize("frames", [46, 47, 48])
+def test_every_second_picture_is_encoded_and_scored(frames: int, tmp_path: Path) -> None:
+    source = "testsrc2=s=320x180:r=120000/1001"
+    path = generate(
+        tmp_path / "fast.mp4", source, "-frames:v", frames, "-c:v", "libx264", "-qp", "4"
+    )
+    title, _ = describe(path, tmp_path)
+    assert title.conform.frame_rate == Fraction(60000, 1001)
+    half = (frames + 1) // 2
+    chunk = Chunk(0, FrameRange(0, half), (0,))
+    made = encode(
+        title,
+        (chunk.frames,),
+        (0,),
+        [rung("a", 90, crf_per_shot=(30.0,))],
+        tmp_path,
+        measuring=MEASURING,
+        chunks=(chunk,),
+    )
+    scores = made["a"][1][0].scores
+    assert scores is not None
+    assert scores.frame.tolist() == list(range(half))
+
+
 def test_every_shot_has_its_own_crf(title: Title, tmp_path: Path) -> None:
     wide: dict[str, Any] = {"max_bitrate": 90_000_000, "buffer_bits": 90_000_000}
     rungs = [
