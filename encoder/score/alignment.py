@@ -207,6 +207,10 @@ def _hertz(rate: Fraction) -> str:
     return f"{float(rate):.3f}".rstrip("0").rstrip(".") + " fps"
 
 
+def _ratio(aspect: Fraction) -> str:
+    return f"{aspect.numerator}:{aspect.denominator}"
+
+
 def _ordinal(number: int) -> str:
     return {2: "second", 3: "third"}.get(number, f"{number}th")
 
@@ -228,6 +232,9 @@ def _shape(
         notes.append(f"scaled up from {other} to {own} (bicubic), as a player shows it")
         return None
     turned = abs(distorted.aspect * reference.aspect - 1) <= _ASPECT_SLACK
+    if distorted.sample_aspect != reference.sample_aspect:
+        own += f" (pixel aspect {_ratio(reference.sample_aspect)})"
+        other += f" (pixel aspect {_ratio(distorted.sample_aspect)})"
     said = f"Their pictures have different shapes: {own} and {other}"
     if turned:
         raise no(

@@ -212,6 +212,7 @@ FROZEN = (
         ("telecine=pattern=23", "telecine"),
         ("fps=48", "2 pictures|every second picture"),
         ("crop=320:126", "as after a crop"),
+        ("setsar=4/3", r"320x180 \(pixel aspect 1:1\) and 320x180 \(pixel aspect 4:3\)"),
         ("transpose=1", "on its side"),
         ("scale=640:360", "larger than the reference"),
         ("hflip", "it is mirrored"),
