@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,7 +191,7 @@ HEADERS = {
     "B": [
         ["0", "0111", "11", ue(0), "1", "00000001", "0", "1", ue(0), "1", ue(0), "1", "01"],
         [ue(1), ue(1), "10", "1", ue(3), "00000111", "1", "0", "1", "11"],
-        ["1", ue(1), ue(1), "1", "0001", "1", "0100", "1", "0", "0", ue(1)],
+        ["1", ue(1), ue(1), "1", "1011", "1", "0111", "1", "0", "0", ue(1)],
         [ue(3), ue(0), "10", "00", ue(1), ue(1), "00", "01", ue(2), ue(2), ue(2), ue(2)],
         [ue(2), ue(5), ue(1), ue(2), "1", "1", "1", "1"],
     ],
@@ -209,6 +210,16 @@ def test_headers_of_hevc_by_the_letter(name: str) -> None:
     assert hevc_slices.header_bytes(unit, KNOWN) == end
     with pytest.raises(Damaged):
         hevc_slices.header_bytes(unit[: end - 2], KNOWN)
+
+
+def test_the_header_of_an_idr_picture_in_separate_planes() -> None:
+    planes = replace(SEQUENCE, separate_planes=True, chroma=False)
+    fields = ["0", "1", ue(0), "0", "0111", "00", ue(2), "1", "10", "1"]
+    fields += [ue(0), ue(0), ue(0), "1", "0", "1", *END]
+    unit, end = _ended(*fields)
+    idr = bytes([19 << 1]) + unit[1:]
+    known = hevc_sets.Parameters({0: planes}, {0: PICTURE})
+    assert hevc_slices.header_bytes(idr, known) == end
 
 
 def test_a_header_that_was_not_understood_is_told() -> None:
