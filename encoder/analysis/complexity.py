@@ -124,9 +124,9 @@ def _dct_weights() -> Plane:
 def detail_lost(luma: Plane) -> Values:
     """The power of what pictures lose when they are scaled down, for each of ``DETAIL_SCALES``.
 
-    A picture of so large a share of the size has no frequencies above that share of the highest.
-    Power is by Parseval's theorem, of rows and of columns under a Hann window; what is above in
-    both directions counts twice.
+    In squared code values. A picture of so large a share of the size has no frequencies above that
+    share of the highest. Power is by Parseval's theorem, of rows and of columns under a Hann
+    window; what is above in both directions counts twice.
     """
     lost = np.zeros(len(DETAIL_SCALES), np.float32)
     for lines in (luma, luma.T):

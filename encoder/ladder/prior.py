@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from encoder.errors import UsageError
 from encoder.media.ladder import Trial
-from encoder.media.shots import Complexity
+from encoder.media.shots import DETAIL_SCALES, Complexity
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -47,6 +47,8 @@ _OF_WHOLE = 0.3
 _MARGIN = 5.0
 # Squared code values of detail below which encoders see none.
 _LEAST_DETAIL = 0.3
+# How many :func:`features` has.
+_FEATURES = 10 + len(DETAIL_SCALES)
 # Features of a shot far from all that was learned from count as at the border.
 _MOST_DEVIATIONS = 3.0
 
@@ -322,6 +324,8 @@ def load_prior(codec: str) -> Prior | None:
 
 def _read(path: Path, codec: str) -> Prior:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        if stored["centre"].shape != (_FEATURES,):
+            raise ValueError(f"it is of {stored['centre'].size} features, not of {_FEATURES}")
         return Prior(
             codec=codec,
             preset=str(stored["preset"]),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -274,6 +275,20 @@ def test_another_codec_and_preset_are_less_certain() -> None:
     other = prior_for(codec_named("av1"), "8")
     assert other.codec == "av1"
     assert other.crfs[-1] > 50
+
+
+def test_a_prior_of_other_features_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by an earlier version, which knew of fewer."""
+    shipped = Path(str(files("encoder.ladder"))) / "priors" / "h264.npz"
+    with np.load(shipped) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["centre"], arrays["spread"] = arrays["centre"][:10], arrays["spread"][:10]
+    np.savez(tmp_path / "h264.npz", **arrays)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    with pytest.raises(UsageError, match="10 features, not of 15"):
+        load_prior("h264")
 
 
 def test_a_prior_of_ones_own_is_read_and_a_broken_one_told_of(
