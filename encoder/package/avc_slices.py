@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from encoder.package.cursor import Damaged
-from encoder.package.nal_bits import Bits
+from encoder.package.nal_bits import Bits, sized_units
 
 # No header of a slice is longer, with every table in it; few are longer than the other, which is
 # read in a tenth of the time.
@@ -71,13 +71,9 @@ def parse_parameters(record: bytes) -> Parameters:
     for mask in (0x1F, 0xFF):
         count = record[at] & mask if at < len(record) else 0
         at += 1
-        for _ in range(count):
-            length = int.from_bytes(record[at : at + 2])
-            unit = record[at + 2 : at + 2 + length]
-            if len(unit) != length or not unit:
-                raise Damaged("avcC is cut short")
+        units, at = sized_units(record, at, count, "avcC")
+        for unit in units:
             known = learn(unit, known)
-            at += 2 + length
     return known
 
 

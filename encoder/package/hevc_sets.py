@@ -6,7 +6,7 @@ from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 
 from encoder.package.cursor import Damaged
-from encoder.package.nal_bits import Bits
+from encoder.package.nal_bits import Bits, sized_units
 
 HEADER = 2
 _SPS, _PPS = 33, 34
@@ -95,13 +95,9 @@ def parse_parameters(record: bytes) -> Parameters:
     for _ in range(record[22]):
         count = int.from_bytes(record[at + 1 : at + 3])
         at += 3
-        for _ in range(count):
-            length = int.from_bytes(record[at : at + 2])
-            unit = record[at + 2 : at + 2 + length]
-            if len(unit) != length or not unit:
-                raise Damaged("hvcC is cut short")
+        units, at = sized_units(record, at, count, "hvcC")
+        for unit in units:
             known = learn(unit, known)
-            at += 2 + length
     return known
 
 

@@ -7,6 +7,31 @@ from encoder.package.cursor import Damaged
 _ENDS = "a NAL unit ends within its header"
 
 
+def sized_units(record: bytes, at: int, count: int, box: str) -> tuple[list[bytes], int]:
+    """So many NAL units of a decoder configuration record, and where the last of them ends.
+
+    Each has its length before it, in two bytes (ISO/IEC 14496-15 5.3.3.1 and 8.3.3.1).
+
+    Args:
+        record: what the box has.
+        at: where the first length is.
+        count: of units.
+        box: its name, for messages.
+
+    Raises:
+        Damaged: when it is cut short, or a unit has no bytes.
+    """
+    units = []
+    for _ in range(count):
+        length = int.from_bytes(record[at : at + 2])
+        unit = record[at + 2 : at + 2 + length]
+        if len(unit) != length or not unit:
+            raise Damaged(f"{box} is cut short")
+        units.append(unit)
+        at += 2 + length
+    return units, at
+
+
 class Bits:
     """The bits of a NAL unit behind its header, without the bytes that prevent start codes.
 
