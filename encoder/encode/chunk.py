@@ -82,6 +82,7 @@ class NotAllDecodedError(MeasureError):
 # one filter graph, which ended decoders early (see chunk_command). Every frame was scored then,
 # which that does not quite explain. The encode was whole: it is made again.
 _ATTEMPTS = 3
+_PATIENCE = Patience()
 
 
 def encode_chunk(
@@ -94,7 +95,8 @@ def encode_chunk(
     vmaf_threads: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     cancellation: Cancellation | None = None,
-    patience: Patience | None = None,
+    patience: Patience = _PATIENCE,
+    on_stall: Callable[[], None] | None = None,
     cuts: dict[FrameRange, Cut] | None = None,
 ) -> tuple[tuple[EncodedChunk, ...], Usage]:
     """Encodes a chunk, one FFmpeg process for all of its rungs.
@@ -109,6 +111,7 @@ def encode_chunk(
         on_progress: called as FFmpeg reports.
         cancellation: lets another thread end the process.
         patience: how long FFmpeg may stand still.
+        on_stall: called when it did, and is started once more.
         cuts: where to start decoding for frames, as far as it is known; what is found is added.
 
     Returns:
@@ -119,7 +122,6 @@ def encode_chunk(
         EncodeError: when FFmpeg fails, or an encode or the master has other frames or key frames
             than it should.
         MeasureError: when a frame was not measured that should have been.
-        ProcessStalled: when FFmpeg stood still.
     """
     for encoder in sorted({codec_named(rung.codec).encoder for rung in rungs}):
         require_encoder(title.ffmpeg, encoder)
@@ -143,7 +145,7 @@ def encode_chunk(
             title.master, title.conform, chunk, cut, rungs, measuring, vmaf_threads
         )
         for attempt in range(_ATTEMPTS):
-            usage = _run(title, arguments, folder, on_progress, cancellation, patience)
+            usage = _run(title, arguments, folder, on_progress, cancellation, patience, on_stall)
             seen = _checksums(folder / REFERENCE_CHECKSUMS)
             if not _usable(title, seen, cut, frames):
                 break
@@ -180,7 +182,8 @@ def _run(
     folder: Path,
     on_progress: Callable[[Progress], None] | None,
     cancellation: Cancellation | None,
-    patience: Patience | None,
+    patience: Patience,
+    on_stall: Callable[[], None] | None,
 ) -> Usage:
     try:
         return run(
@@ -190,10 +193,19 @@ def _run(
             on_progress=on_progress,
             cancellation=cancellation,
             patience=patience,
+            on_stall=on_stall,
         )
     except ProcessFailed as failure:
-        if failure.stalled or (cancellation is not None and cancellation.cancelled):
+        if cancellation is not None and cancellation.cancelled:
             raise
+        if failure.stalled:
+            raise EncodeError(
+                "FFmpeg stands still",
+                where=str(title.master.path),
+                why="it was ended and started once more, and stood still again",
+                hint="Look at the machine's load, memory and disks; run the same command again "
+                "to go on from here",
+            ) from failure
         raise EncodeError(
             "The encode failed",
             where=str(title.master.path),

@@ -13,6 +13,9 @@ the rendition is padded to match. What is measured there is left out again.
 
 Where only every so many frames are scored, only those of the rendition are scaled and measured, and
 only those of the reference and the one on either side of each, which VMAF takes the motion from.
+
+Nothing that is measured has times, up to its end, for which the pictures go to nowhere as well
+(``t``): see :data:`encoder.ffmpeg.graph.TIMELESS`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from encoder.codecs import codec_named
 from encoder.encode.chunks import CONTEXT, Chunk, ChunkRung
 from encoder.encode.cut import Cut, input_arguments, source_text
 from encoder.encode.keyframes import force_key_frames
-from encoder.ffmpeg.graph import chain_text
+from encoder.ffmpeg.graph import TIMELESS, chain_text
 from encoder.media.conform import Conform, Filter
 from encoder.media.frames import FrameRange
 from encoder.media.master import Master
@@ -144,7 +147,7 @@ def chunk_command(
         # to their end.
         graph = _measured(n, conform, chunk, cut, measuring, vmaf_threads)
         arguments += ["-filter_complex", graph]
-        for label in (f"[v{n}]", f"[p{n}]"):
+        for label in (f"[t{n}]", f"[v{n}]", f"[p{n}]"):
             arguments += ["-map", label, "-fps_mode", "passthrough", "-f", "null", "-"]
         arguments += ["-map", f"[k{n}]", "-fps_mode", "passthrough"]
         arguments += ["-f", "framecrc", f"file:{checksums_name(n)}"]
@@ -263,14 +266,15 @@ def _measured(
         kept = chain_text([Filter("select", (f"between(n,{chunk.lead},{last})",))]) + ","
     return ";".join(
         (
-            f"[dec:{n}]{kept}split=2[k{n}][d{n}]",
+            f"[dec:{n}]{kept}split=3[k{n}][u{n}][d{n}]",
+            f"[u{n}]{TIMELESS}[t{n}]",
             f"[d{n}]{rendition}[x{n}][y{n}]",
             f"[r{n}]split=2[a{n}][q{n}]",
-            f"[x{n}][a{n}]{chain_text([vmaf])}[v{n}]",
+            f"[x{n}][a{n}]{chain_text([vmaf])},{TIMELESS}[v{n}]",
             f"[q{n}]{sampled},split=2[b{n}][c{n}]",
             f"[y{n}]{sampled}[z{n}]",
             f"[z{n}][b{n}]psnr[w{n}]",
-            f"[w{n}][c{n}]ssim,{chain_text([printed])}[p{n}]",
+            f"[w{n}][c{n}]ssim,{chain_text([printed])},{TIMELESS}[p{n}]",
         )
     )
 

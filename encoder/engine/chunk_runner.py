@@ -16,13 +16,10 @@ from encoder.encode.cut import Cut
 from encoder.engine.chunk_store import ChunkStore
 from encoder.engine.interruption import Interruption
 from encoder.engine.resources import PeakMemory
-from encoder.errors import EncodeError
-from encoder.ffmpeg.process import Cancellation, Patience, ProcessFailed, Progress
+from encoder.ffmpeg.process import Cancellation, Patience, Progress
 from encoder.media.frames import FrameRange
 
 _POLL_SECONDS = 0.25
-# A process that stood still is killed and started once more: that mends a hiccup of the machine.
-_ATTEMPTS = 2
 _STOP_SECONDS = 5.0
 
 
@@ -198,28 +195,11 @@ class _Work:
 
     def _encode(self, task: Task, part: int, parts: int, cuts: dict[FrameRange, Cut]) -> int:
         runner = self._runner
-        for attempt in range(1, _ATTEMPTS + 1):
-            with runner.chunks.store.work() as folder:
-                try:
-                    made = self._run(task, folder, part, parts, cuts)
-                except ProcessFailed as failure:
-                    if not failure.stalled or self.cancellation.cancelled:
-                        raise
-                    where = f"frames {task.chunk.frames.start} to {task.chunk.frames.end - 1}"
-                    if attempt == _ATTEMPTS:
-                        raise EncodeError(
-                            "FFmpeg stands still",
-                            where=where,
-                            why="it was ended and started once more, and stood still again",
-                            hint="Look at the machine's load, memory and disks; run the same "
-                            "command again to go on from here",
-                        ) from failure
-                    self.notice(f"FFmpeg stood still at {where}: it was ended and started again")
-                    continue
-                for rung, one in zip(task.rungs, made, strict=True):
-                    runner.chunks.save(task.chunk, rung, runner.measuring, one)
-                return sum(int(one.packets.sizes.sum()) for one in made)
-        raise AssertionError("unreachable")
+        with runner.chunks.store.work() as folder:
+            made = self._run(task, folder, part, parts, cuts)
+            for rung, one in zip(task.rungs, made, strict=True):
+                runner.chunks.save(task.chunk, rung, runner.measuring, one)
+            return sum(int(one.packets.sizes.sum()) for one in made)
 
     def _run(
         self, task: Task, folder: Path, part: int, parts: int, cuts: dict[FrameRange, Cut]
@@ -242,6 +222,10 @@ class _Work:
             on_progress=progress,
             cancellation=self.cancellation,
             patience=runner.patience,
+            on_stall=lambda: self.notice(
+                f"FFmpeg stood still at frames {task.chunk.frames.start} to "
+                f"{task.chunk.frames.end - 1}: it was ended and started again"
+            ),
             cuts=cuts,
         )
         with self._lock:

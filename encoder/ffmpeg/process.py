@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
+_PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,14 @@ def run(
     on_line: Callable[[str], None] | None = None,
     log_level: str = "level+warning",
     cancellation: Cancellation | None = None,
-    patience: Patience | None = None,
+    patience: Patience = _PATIENCE,
+    on_stall: Callable[[], None] | None = None,
 ) -> Usage:
-    """Runs FFmpeg to its end.
+    """Runs FFmpeg to its end; once more from its start if it stands still.
+
+    Encoders and FFmpeg's own threads have been seen to wait for each other for ever, about once in
+    some thousand runs. The command has to be one that can be repeated: its outputs are files that
+    it overwrites, and ``on_stall`` forgets what ``on_line`` was told.
 
     Args:
         ffmpeg: the program.
@@ -176,17 +182,38 @@ def run(
         on_line: called with each line of its messages.
         log_level: FFmpeg's ``-loglevel``, for those who read results from messages.
         cancellation: lets another thread end the process.
-        patience: how long it may stand still; forever by default.
+        patience: how long it may stand still.
+        on_stall: called before it is started again, instead of a warning.
 
     Raises:
-        ProcessFailed: when it ends with an error, or stood still.
+        ProcessFailed: when it ends with an error, or stood still twice.
         MachineError: when it cannot be started, or the disk is full.
     """
     argv = _argv(ffmpeg, ("-progress", "pipe:1", *arguments), log_level)
     watched = cancellation or Cancellation()
+    try:
+        return _run(argv, folder, on_progress, on_line, watched, patience)
+    except ProcessFailed as failure:
+        if not failure.stalled or watched.cancelled:
+            raise
+    if on_stall is None:
+        _LOG.warning("FFmpeg stood still: it was ended and started again")
+    else:
+        on_stall()
+    return _run(argv, folder, on_progress, on_line, watched, patience)
+
+
+def _run(
+    argv: list[str],
+    folder: Path | None,
+    on_progress: Callable[[Progress], None] | None,
+    on_line: Callable[[str], None] | None,
+    cancellation: Cancellation,
+    patience: Patience,
+) -> Usage:
     with (
         _started(argv, folder, on_line) as running,
-        watched.watching(running.group),
+        cancellation.watching(running.group),
         Watchdog(running.group, patience) as watchdog,
     ):
         stdout = running.stdout

@@ -31,10 +31,10 @@ class Patience:
 class Watchdog:
     """Watches a process group in a thread of its own; kills it when patience is at an end.
 
-    A context manager. Without patience it does nothing.
+    A context manager.
     """
 
-    def __init__(self, group: int, patience: Patience | None) -> None:
+    def __init__(self, group: int, patience: Patience) -> None:
         self._group = group
         self._patience = patience
         self._stop = threading.Event()
@@ -55,8 +55,7 @@ class Watchdog:
                 self._moved = now
 
     def __enter__(self) -> Watchdog:
-        if self._patience is not None:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -66,11 +65,10 @@ class Watchdog:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _watch(self) -> None:
-        patience = self._patience or Patience()
+        patience = self._patience
         pause = min(1.0, patience.seconds / 4)
         busy, spent = time.monotonic(), _cpu_seconds(self._group)
         while not self._stop.wait(pause):

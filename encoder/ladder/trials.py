@@ -20,7 +20,7 @@ from pathlib import Path
 from encoder.codecs import Codec, EncodeSettings
 from encoder.encode.keyframes import force_key_frames
 from encoder.errors import MachineError, MeasureError
-from encoder.ffmpeg.graph import arguments, file_url, open_master, rate_text
+from encoder.ffmpeg.graph import TIMELESS, arguments, file_url, open_master, rate_text
 from encoder.ffmpeg.locate import Ffmpeg, capabilities
 from encoder.ffmpeg.process import PROTOCOLS, Cancellation, ProcessFailed, run
 from encoder.ladder.sample import Window
@@ -302,7 +302,7 @@ def _command(
             f"[r{n}]{clock}[c{n}];"
             f"[d{n}][c{n}]libvmaf=model=version={settings.vmaf_model}"
             f":log_path={name}-{n}.csv:log_fmt=csv"
-            f":n_threads={settings.threads}:n_subsample={settings.every}[q{n}]"
+            f":n_threads={settings.threads}:n_subsample={settings.every},{TIMELESS}[q{n}]"
         )
         command += ["-map", f"[q{n}]", "-f", "null", "-"]
     return command

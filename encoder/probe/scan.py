@@ -104,7 +104,7 @@ def _look(ffmpeg: Ffmpeg, path: Path, index: int, at: Fraction, limit: int) -> C
     arguments += ["-frames:v", str(limit), "-vf", filters]
     arguments += ["-fps_mode", "passthrough", "-f", "null", "-"]
     try:
-        run(ffmpeg, arguments, on_line=count, log_level="level+info")
+        run(ffmpeg, arguments, on_line=count, on_stall=seen.clear, log_level="level+info")
     except ProcessFailed:
         return Counter()
     return seen

@@ -146,10 +146,15 @@ def test_locating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ffmpeg: Ffmpe
         locate("no-such-program")
 
 
-def stopped(folder: Path, ffmpeg: Ffmpeg) -> Ffmpeg:
-    """An FFmpeg that stops in the middle, as one does that waits for a dead disk."""
-    script = folder / "ffmpeg"
-    script.write_text(f'#!/bin/sh\n(sleep 0.5; kill -STOP $$) &\nexec "{ffmpeg.path}" "$@"\n')
+def stopped(folder: Path, ffmpeg: Ffmpeg, times: int) -> Ffmpeg:
+    """An FFmpeg that stops in the middle so many times, as one that waits for a dead disk."""
+    script, count = folder / "ffmpeg", folder / "count"
+    count.write_text("")
+    script.write_text(
+        f'#!/bin/sh\necho >> "{count}"\n'
+        f'[ $(wc -l < "{count}") -gt {times} ] || (sleep 0.5; kill -STOP $$) &\n'
+        f'exec "{ffmpeg.path}" "$@"\n'
+    )
     script.chmod(0o755)
     return replace(ffmpeg, path=script)
 
@@ -157,8 +162,30 @@ def stopped(folder: Path, ffmpeg: Ffmpeg) -> Ffmpeg:
 def test_a_process_that_stands_still_is_ended(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
     endless = ["-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
     with pytest.raises(ProcessFailed, match="no progress") as caught:
-        run(stopped(tmp_path, ffmpeg), endless, patience=Patience(0.8, 1.0))
+        run(stopped(tmp_path, ffmpeg, 9), endless, patience=Patience(0.8, 1.0))
     assert caught.value.stalled
+    assert (tmp_path / "count").read_text() == "\n\n"
+
+
+def test_a_process_that_stood_still_is_started_again(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
+    lines: list[str] = []
+    told: list[int] = []
+
+    def forget() -> None:
+        told.append(len(lines))
+        lines.clear()
+
+    run(
+        stopped(tmp_path, ffmpeg, 1),
+        ["-re", "-f", "lavfi", "-i", "testsrc2=r=25:d=1.5", "-vf", "showinfo", "-f", "null", "-"],
+        patience=Patience(0.8, 1.0),
+        on_line=lambda line: lines.append(line) if " n: " in line else None,
+        on_stall=forget,
+        log_level="level+info",
+    )
+    (before,) = told
+    assert 0 < before < 37
+    assert len(lines) == 38
 
 
 def test_a_process_that_works_is_left_alone(ffmpeg: Ffmpeg) -> None:
