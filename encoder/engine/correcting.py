@@ -94,7 +94,10 @@ def encode_corrected(
         known = {name: found for name, found in results.items() if found}
         # The ladder was decided around its anchors: they are right as they are.
         settled = {rung.id for rung in ladder.rungs if is_anchor(rung, anchors)}
-        better = correct(conform, analysis, policy, reference, ladder, known, earlier, settled)
+        parts = encoded_together(plan)
+        better = correct(
+            conform, analysis, policy, reference, ladder, known, earlier, settled, parts
+        )
         now = {number_of(rung): rung for rung in better.rungs}
         changed = [(r, now.get(number_of(r))) for r in ladder.rungs if r not in better.rungs]
         ladder = better
@@ -106,6 +109,21 @@ def encode_corrected(
         plan, encoded = encode(ladder.rungs)
     finished = pipeline.finish(master, conform, analysis, policy, plan, encoded)
     return Corrected(ladder, finished, promised)
+
+
+def encoded_together(plan: EncodePlan) -> list[list[int]]:
+    """The shots of a title, in groups that no chunk of its encode is of two of."""
+    groups: list[list[int]] = []
+    end = 0
+    for number, shot in enumerate(plan.analysis.shots):
+        inside = [c.coded for c in plan.chunks if c.coded.start < shot.frames.end]
+        reach = max((c.end for c in inside if c.end > shot.frames.start), default=0)
+        if groups and shot.frames.start < end:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+        end = max(end, reach)
+    return groups
 
 
 def said(old: Rung, new: Rung | None) -> str:

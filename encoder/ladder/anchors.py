@@ -8,27 +8,20 @@ surfaces; the ladder is decided again, around them.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from encoder.codecs import codec_named
 from encoder.ladder.correct import delivered, longest
-from encoder.ladder.decide import decide_ladder, identifier
+from encoder.ladder.decide import Made, decide_ladder
 from encoder.ladder.geometry import within_level
 from encoder.media.conform import Conform
-from encoder.media.ladder import Ladder, RateQualityPoint, Rung, Trial
+from encoder.media.ladder import Ladder, Rung, Trial
 from encoder.media.policy import Policy
 from encoder.media.shots import Analysis
 
-# An anchor stays where a rung of about its quality was wanted, and if it costs little more than the
-# least that its quality can be had for.
-_AS_WANTED, _MOST_BITS = 2.5, 1.06
-# The best rung is held to what the policy wants of it.
-_TOP_AS_WANTED = 0.5
-# Neighbours may be a little nearer in bitrate than where all is decided at once.
-_NEARLY = 0.9
 # A rung is known well enough if its interval is within so much VMAF and that share of its rate to
 # either side: it seldom misses then, and is encoded with all others.
 _SURE_VMAF, _SURE_RATE = 1.0, 0.07
@@ -107,9 +100,8 @@ def decide_around(
 ) -> Ladder:
     """The ladder of a title of which some rungs are encoded.
 
-    An anchor takes the place of the rung nearest to it in quality, as it is, if it is worth its
-    bits; it keeps what was expected of it before it was encoded. One that is not near any was a
-    trial like others.
+    An anchor is a rung of it as it is, if it is worth its bits, where another would do no better;
+    it keeps what was expected of it before it was encoded. Else it was a trial like others.
 
     Args:
         conform: what the reference pictures are.
@@ -122,70 +114,14 @@ def decide_around(
     policy = within_level(policy)
     measured = [trial for anchor in anchors for trial in anchor.trials]
     known = [*trials, *longest(measured, analysis)]
-    ladder = decide_ladder(conform, analysis, policy, reference, known)
-    rungs = list(ladder.rungs)
-    taken: dict[int, tuple[float, float]] = {}
+    made = []
     for anchor in anchors:
-        found = _given(anchor, float(conform.frame_rate))
-        place = _place(rungs, taken, found, ladder.hull, policy)
-        if place is not None and _fits(rungs, taken, place, anchor.rung, found, policy):
-            taken[place] = found
-            rungs[place] = replace(anchor.rung, why=rungs[place].why)
-    named = tuple(
-        replace(rung, id=identifier(rung.codec, rung.width, rung.height, number))
-        for number, rung in enumerate(rungs, start=1)
-    )
-    return replace(ladder, rungs=named, trials=tuple(trials))
-
-
-def _fits(
-    rungs: Sequence[Rung],
-    taken: Mapping[int, tuple[float, float]],
-    place: int,
-    rung: Rung,
-    found: tuple[float, float],
-    policy: Policy,
-) -> bool:
-    """Whether a rung is as far from its neighbours as the policy wants, and in their order."""
-    for other, up in ((place - 1, True), (place + 1, False)):
-        if not 0 <= other < len(rungs):
-            continue
-        above, below = (rungs[other], rung) if up else (rung, rungs[other])
-        if below.width * below.height > above.width * above.height:
-            return False
-        its = taken.get(other) or _expected(rungs[other])
-        if its is None:
-            continue
-        better, worse = (its, found) if up else (found, its)
-        if better[1] - worse[1] < policy.spacing.min_vmaf:
-            return False
-        if better[0] < worse[0] * policy.spacing.min_ratio * _NEARLY:
-            return False
-    return True
+        rate, vmaf = _given(anchor, float(conform.frame_rate))
+        made.append(Made(anchor.rung, round(rate), vmaf))
+    ladder = decide_ladder(conform, analysis, policy, reference, known, made)
+    return replace(ladder, trials=tuple(trials))
 
 
 def _expected(rung: Rung) -> tuple[float, float] | None:
     found = rung.expected
     return None if found is None else (float(found.average_bitrate), found.vmaf)
-
-
-def _place(
-    rungs: Sequence[Rung],
-    taken: Container[int],
-    found: tuple[float, float],
-    hull: Sequence[RateQualityPoint],
-    policy: Policy,
-) -> int | None:
-    """Which rung an encode of that rate and VMAF stands in for."""
-    rate, vmaf = found
-    least = float(np.interp(vmaf, [p.vmaf for p in hull], [p.bitrate for p in hull]))
-    if rate > min(least * _MOST_BITS, policy.max_bitrate):
-        return None
-    places = []
-    for number, rung in enumerate(rungs):
-        if number in taken or rung.expected is None:
-            continue
-        off = abs(rung.expected.vmaf - vmaf)
-        if off <= (_TOP_AS_WANTED if number == 0 else _AS_WANTED):
-            places.append((off, number))
-    return min(places)[1] if places else None

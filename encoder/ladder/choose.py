@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from encoder.media.ladder import RateQualityPoint
 from encoder.media.policy import Policy
+
+# An encode that is there already may be the best rung if it is so near, in VMAF, to what is wanted.
+_TOP_AS_WANTED = 0.5
+# On the way to one, steps of bitrate may be so much less or more than the policy's.
+_NEARLY = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,9 @@ class Choice:
     why: str
 
 
-def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choice, ...]:
+def choose_rungs(
+    hull: Sequence[RateQualityPoint], policy: Policy, made: Sequence[RateQualityPoint] = ()
+) -> tuple[Choice, ...]:
     """Rungs from the best to the cheapest.
 
     A policy with an audience gets those that :func:`encoder.ladder.placement.place_rungs` places
@@ -30,14 +39,19 @@ def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choi
     Args:
         hull: the points of the upper convex hull or near it, the cheapest first, not empty.
         policy: what is wanted.
+        made: those of the points that are encoded already: rungs as well, as long as that needs
+            no steps that are much smaller or greater than without them.
     """
     if policy.audience is not None:
         # It takes its best rung from here.
         from encoder.ladder.placement import place_rungs
 
-        return place_rungs(hull, policy.audience, policy)
-    top = _top(hull, policy)
+        return place_rungs(hull, policy.audience, policy, made=made)
+    top = _top(hull, policy, made)
     chosen = [top]
+    for point in sorted(made, key=lambda p: -p.bitrate):
+        chosen += _steps_to(hull, chosen[-1].point, point, policy)
+    del chosen[policy.max_rungs :]
     while len(chosen) < policy.max_rungs:
         last = chosen[-1].point
         if last.bitrate <= policy.min_bitrate:
@@ -55,7 +69,28 @@ def choose_rungs(hull: Sequence[RateQualityPoint], policy: Policy) -> tuple[Choi
     return tuple(chosen)
 
 
-def _top(hull: Sequence[RateQualityPoint], policy: Policy) -> Choice:
+def is_made(point: RateQualityPoint, made: Sequence[RateQualityPoint]) -> bool:
+    """Whether a point is one of those that are encoded already."""
+    return any(point is one for one in made)
+
+
+def _top(
+    hull: Sequence[RateQualityPoint], policy: Policy, made: Sequence[RateQualityPoint]
+) -> Choice:
+    best = _best(hull, policy)
+    near = [
+        p
+        for p in hull
+        if is_made(p, made)
+        and abs(p.vmaf - best.point.vmaf) <= _TOP_AS_WANTED
+        and p.bitrate <= policy.max_bitrate
+    ]
+    if not near:
+        return best
+    return Choice(min(near, key=lambda p: abs(p.vmaf - best.point.vmaf)), best.why)
+
+
+def _best(hull: Sequence[RateQualityPoint], policy: Policy) -> Choice:
     allowed = [p for p in hull if p.bitrate <= policy.max_bitrate]
     if not allowed:
         return Choice(hull[0], "the cheapest there is, although above the policy's highest bitrate")
@@ -65,6 +100,78 @@ def _top(hull: Sequence[RateQualityPoint], policy: Policy) -> Choice:
     if allowed[-1] is hull[-1]:
         return Choice(hull[-1], "the best that this title reaches")
     return Choice(allowed[-1], "the best below the policy's highest bitrate")
+
+
+def _steps_to(
+    hull: Sequence[RateQualityPoint],
+    last: RateQualityPoint,
+    wanted: RateQualityPoint,
+    policy: Policy,
+) -> list[Choice]:
+    """The rungs below one to another that is encoded already, and that one.
+
+    They are spaced as without it, all steps a little greater or smaller. None if there is no room
+    for it.
+    """
+    if wanted.bitrate >= last.bitrate or wanted.width * wanted.height > last.width * last.height:
+        return []
+    free: list[RateQualityPoint] = []
+    while True:
+        found = _next(hull, free[-1] if free else last, policy)
+        if found is None:
+            break
+        free.append(found.point)
+        if found.point.bitrate <= wanted.bitrate:
+            break
+    whole = math.log(last.bitrate / wanted.bitrate)
+    ways = []
+    # With the last of them in its place, or the one before that.
+    for count in {len(free), max(1, len(free) - 1)}:
+        ends = free[count - 1].bitrate if free else wanted.bitrate
+        scale = whole / math.log(last.bitrate / ends)
+        between = [
+            last.bitrate * math.exp(-scale * math.log(last.bitrate / p.bitrate))
+            for p in free[: count - 1]
+        ]
+        path = _path(hull, last, wanted, between, policy)
+        if path is not None:
+            ways.append((abs(math.log(scale)), path))
+    if not ways:
+        return []
+    path = min(ways, key=lambda way: way[0])[1]
+    return [
+        *(Choice(p, "evenly between the rungs that were encoded first") for p in path),
+        Choice(wanted, "one of those that were encoded first, to decide the others by"),
+    ]
+
+
+def _path(
+    hull: Sequence[RateQualityPoint],
+    last: RateQualityPoint,
+    wanted: RateQualityPoint,
+    bitrates: Sequence[float],
+    policy: Policy,
+) -> list[RateQualityPoint] | None:
+    """Points near some bitrates, between two others; None if the steps would be too small."""
+    path: list[RateQualityPoint] = []
+    least, spacing = wanted.width * wanted.height, policy.spacing
+    for bitrate in bitrates:
+        above = path[-1] if path else last
+        allowed = [
+            p
+            for p in hull
+            if wanted.bitrate < p.bitrate < above.bitrate
+            and least <= p.width * p.height <= above.width * above.height
+        ]
+        if not allowed:
+            return None
+        path.append(min(allowed, key=lambda p: abs(math.log(p.bitrate / bitrate))))
+    ends = [last, *path, wanted]
+    for better, worse in pairwise(ends):
+        ratio = better.bitrate / worse.bitrate
+        if ratio < spacing.min_ratio * _NEARLY or better.vmaf - worse.vmaf < spacing.min_vmaf:
+            return None
+    return path
 
 
 def _next(

@@ -35,9 +35,8 @@ MISSED_VMAF, MISSED_RATE = 0.5, 0.05
 _LEAST_SAVED = 0.03
 # Nor at another resolution for less than that: what it costs there is known less well.
 _SAVED_ELSEWHERE = 0.08
-# Whose CRF moves by no more than a step keeps it, and its encode, as long as that leaves the title
-# within so much VMAF of what is wanted.
-_SAME_CRF, _NEAR_ENOUGH = 0.5, 0.25
+# Nothing more is encoded again once the title is within so much VMAF of what is wanted.
+_NEAR_ENOUGH = 0.3
 # The buffer model is kept while it is no tighter than by this beside what the new rate asks for.
 _TIGHTER = 1.25
 # Beliefs about each shot take memory; of longer titles, the longest shots speak for all.
@@ -81,6 +80,7 @@ def correct(
     results: Mapping[str, Sequence[Trial]],
     earlier: Sequence[Trial] = (),
     settled: Container[str] = (),
+    parts: Sequence[Sequence[int]] = (),
 ) -> Ladder:
     """The ladder with rungs that missed decided again, for the VMAF that they were to have.
 
@@ -101,10 +101,13 @@ def correct(
         results: of every rung, by its id, the encode of each shot.
         earlier: the same of encodes that were corrected since.
         settled: rungs, by their ids, that stay whatever they gave.
+        parts: shots that are encoded together, of which none is encoded again without the others;
+            every shot is alone by default.
     """
     policy = within_level(policy)
     weights = np.array([len(shot.frames) for shot in analysis.shots], dtype=np.float64)
     weights /= weights.sum()
+    together = parts or [(shot,) for shot in range(len(weights))]
     rate = float(conform.frame_rate)
     known = {name: delivered(trials, rate) for name, trials in results.items()}
     off = [
@@ -128,7 +131,7 @@ def correct(
         rung = is_now.rung
         which = [size for size in sizes if _between(size, wanted, number)]
         tried = [
-            _again(rung, known[rung.id], found, curves, policy, conform, weights, allowed)
+            _again(rung, known[rung.id], found, curves, policy, conform, weights, allowed, together)
             for allowed in ((which, ()) if rung in off else ())
         ]
         new = [_standing(one, None, weights) for one in tried if one != rung]
@@ -181,6 +184,7 @@ def _again(
     conform: Conform,
     weights: NDArray[np.float64],
     sizes: Sequence[tuple[int, int]],
+    parts: Sequence[Sequence[int]],
 ) -> Rung:
     """A rung that missed, with the CRFs that give what was wanted; itself, if nothing is gained.
 
@@ -196,12 +200,13 @@ def _again(
     nearest = min(allowed, key=lambda p: (abs(p.vmaf - wanted), p.bitrate))
     old = np.array([int(np.argmin(np.abs(found.crfs - crf))) for crf in rung.crf_per_shot])
     choice = np.asarray(nearest.choice, dtype=np.intp)
+    rate, vmaf = given.title(weights)
+    off = abs(vmaf - wanted) > MISSED_VMAF
     if not codec_named(rung.codec).varies_crf:
         # Where the CRF changes a chunk ends: all shots move alike, so that chunks stay the same.
         choice = _moved(old, found, size, weights, given, wanted)
-    else:
-        choice = _keeping(old, choice, found, size, weights, given, wanted)
-    rate, vmaf = given.title(weights)
+    elif off and rate <= policy.max_bitrate:
+        choice = _fewest(old, choice, found, size, weights, given, wanted, parts)
     rates, vmafs = _forecast(choice, old, found, size, given)
     new_rate, new_vmaf = float(weights @ rates), float(weights @ vmafs)
     elsewhere = [
@@ -214,7 +219,6 @@ def _again(
         if abs(point.vmaf - wanted) <= MISSED_VMAF / 2 and point.bitrate <= policy.max_bitrate
     ]
     least = min(elsewhere, key=lambda p: (p.bitrate, p.width), default=None)
-    off = abs(vmaf - wanted) > MISSED_VMAF
     if off and least is not None and least.bitrate < new_rate * (1 - _SAVED_ELSEWHERE):
         name = identifier(rung.codec, least.width, least.height, number_of(rung))
         there = replace(rung, id=name, width=least.width, height=least.height)
@@ -254,7 +258,7 @@ def _forecast(
     return rate, np.clip(vmaf, 0.0, 100.0)
 
 
-def _keeping(
+def _fewest(
     old: NDArray[np.intp],
     choice: NDArray[np.intp],
     found: Surfaces,
@@ -262,12 +266,30 @@ def _keeping(
     weights: NDArray[np.float64],
     given: Delivered,
     wanted: float,
+    parts: Sequence[Sequence[int]],
 ) -> NDArray[np.intp]:
-    """The choice, with shots left alone whose CRF would hardly move, if that does for the title."""
-    apart = np.abs(found.crfs[choice] - found.crfs[old])
-    kept = np.where(apart <= _SAME_CRF, old, choice)
-    _, vmafs = _forecast(kept, old, found, size, given)
-    return kept if abs(float(weights @ vmafs) - wanted) <= _NEAR_ENOUGH else choice
+    """The choice, with as many parts left alone as does for the title.
+
+    Parts are changed until the title is near enough to what is wanted, first those whose change
+    brings it the nearest for their length.
+    """
+    _, before = _forecast(old, old, found, size, given)
+    _, after = _forecast(choice, old, found, size, given)
+    gains = weights * (after - before)
+    missing = wanted - float(weights @ before)
+
+    def worth(part: Sequence[int]) -> float:
+        shots = list(part)
+        return float(np.sign(missing) * gains[shots].sum() / weights[shots].sum())
+
+    kept = old.copy()
+    for part in sorted(parts, key=worth, reverse=True):
+        if abs(missing) <= _NEAR_ENOUGH:
+            break
+        shots = list(part)
+        kept[shots] = choice[shots]
+        missing -= float(gains[shots].sum())
+    return kept
 
 
 def _moved(

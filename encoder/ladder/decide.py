@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,8 +30,19 @@ from encoder.score.bd import bd_rate
 VMAF_MODEL = "vmaf_v0.6.1"
 # Nobody sees half a point of VMAF, nor can trials tell it apart.
 _NEAR_HULL = 0.5
+# What is encoded already may cost so much more than the least that its quality can be had for.
+_MOST_BITS = 1.06
 # Points of each resolution's curve that are kept for pictures and reports.
 _CURVE_POINTS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A rung that is encoded, and the bits per second and mean VMAF that it gave."""
+
+    rung: Rung
+    bitrate: int
+    vmaf: float
 
 
 def decide_ladder(
@@ -40,6 +51,7 @@ def decide_ladder(
     policy: Policy,
     reference: Policy | None,
     trials: Sequence[Trial],
+    made: Sequence[Made] = (),
 ) -> Ladder:
     """The ladder of a title under a policy.
 
@@ -49,6 +61,9 @@ def decide_ladder(
         policy: what is wanted.
         reference: the fixed policy that savings are measured against.
         trials: from :func:`encoder.ladder.evidence.gather`; not needed by a fixed policy.
+        made: what is encoded already, whose encodes are among the trials. Those that are worth
+            their bits become rungs as they are, with what was expected of them before, where others
+            would do no better.
     """
     codec = codec_named(policy.codec)
     policy = within_level(replace(policy, preset=policy.preset or codec.default_preset))
@@ -58,18 +73,24 @@ def decide_ladder(
     curves = sweep(found, Limits(policy.peak_over_average, policy.shot_floor))
     points = [point for curve in curves for point in curve]
     hull = upper_hull(points)
-    selectable = near_hull(points, hull, _NEAR_HULL)
+    there = _worth_it(made, found, hull, policy)
+    selectable = _with([point for point, _ in there], near_hull(points, hull, _NEAR_HULL))
     rate = float(conform.frame_rate)
     forecasts = {
         id(point): forecast(found, point, rate, float(policy.segment_seconds))
         for point in selectable
         if isinstance(point, TitlePoint)
     }
-    choices = _apart(choose_rungs(selectable, policy), forecasts)
+    chosen = choose_rungs(selectable, policy, [point for point, _ in there])
+    choices = _apart(chosen, forecasts)
+    encoded = {id(point): rung for point, rung in there}
     rungs = tuple(
-        _rung(policy, found, number, choice, forecasts[id(choice.point)])
+        _again(encoded[id(choice.point)], number, choice)
+        if id(choice.point) in encoded
+        else _rung(policy, found, number, choice, forecasts[id(choice.point)])
         for number, choice in enumerate(choices, start=1)
     )
+    ours = [(float(choice.point.bitrate), choice.point.vmaf) for choice in choices]
     top = choices[0]
     notes = []
     if top.point.vmaf < policy.top_vmaf:
@@ -88,7 +109,7 @@ def decide_ladder(
         curves=thinned(curves),
         hull=tuple(plain(point) for point in hull),
         vmaf_model=VMAF_MODEL,
-        savings=savings(reference, conform, found, _expected(rungs)) if reference else None,
+        savings=savings(reference, conform, found, ours) if reference else None,
         notes=tuple(notes),
         shot_hulls=shot_hulls(found, rungs),
     )
@@ -124,12 +145,50 @@ def plain(point: RateQualityPoint) -> RateQualityPoint:
     return RateQualityPoint(point.width, point.height, point.crf, point.bitrate, point.vmaf)
 
 
-def _expected(rungs: Sequence[Rung]) -> list[tuple[float, float]]:
-    return [
-        (float(r.expected.average_bitrate), r.expected.vmaf)
-        for r in rungs
-        if r.expected is not None
-    ]
+def _worth_it(
+    made: Sequence[Made], found: Surfaces, hull: Sequence[RateQualityPoint], policy: Policy
+) -> list[tuple[TitlePoint, Rung]]:
+    """What is encoded already and costs little more than the least its quality can be had for.
+
+    From the cheapest up; bitrate and VMAF rise strictly.
+    """
+    points: list[tuple[TitlePoint, Rung]] = []
+    rates, vmafs = [float(p.bitrate) for p in hull], [p.vmaf for p in hull]
+    for one in sorted(made, key=lambda m: (m.bitrate, -m.vmaf)):
+        rung = one.rung
+        least = float(np.interp(one.vmaf, vmafs, rates))
+        if one.bitrate > min(least * _MOST_BITS, policy.max_bitrate):
+            continue
+        if points and (one.vmaf <= points[-1][0].vmaf or one.bitrate <= points[-1][0].bitrate):
+            continue
+        choice = [int(np.argmin(np.abs(found.crfs - crf))) for crf in rung.crf_per_shot]
+        point = TitlePoint(
+            rung.width,
+            rung.height,
+            float(found.weights @ np.array(rung.crf_per_shot)),
+            one.bitrate,
+            one.vmaf,
+            found.sizes.index((rung.width, rung.height)),
+            np.array(choice, dtype=np.int16),
+            rung.expected.slope if rung.expected is not None else 0.0,
+        )
+        points.append((point, rung))
+    return points
+
+
+def _with(
+    made: Sequence[TitlePoint], points: Sequence[RateQualityPoint]
+) -> tuple[RateQualityPoint, ...]:
+    """The points and those that are made, without points that make these useless or are so beside
+    them: bitrate and VMAF rise strictly."""
+    kept = [p for p in points if all((p.bitrate - m.bitrate) * (p.vmaf - m.vmaf) > 0 for m in made)]
+    return tuple(sorted([*kept, *made], key=lambda p: p.bitrate))
+
+
+def _again(rung: Rung, number: int, choice: Choice) -> Rung:
+    """A rung that is there already, by its place in the ladder."""
+    name = identifier(rung.codec, rung.width, rung.height, number)
+    return replace(rung, id=name, why=choice.why)
 
 
 def _rung(policy: Policy, found: Surfaces, number: int, choice: Choice, expected: Forecast) -> Rung:

@@ -14,7 +14,7 @@ from encoder.ladder.audience import (
     expected_delivery,
     share_below,
 )
-from encoder.ladder.choose import Choice, choose_rungs
+from encoder.ladder.choose import Choice, choose_rungs, is_made
 from encoder.media.audience import Audience
 from encoder.media.ladder import RateQualityPoint
 from encoder.media.policy import Policy
@@ -23,6 +23,8 @@ from encoder.media.policy import Policy
 #: a sixtieth of a just noticeable difference (six points) over all viewers, which is one visible
 #: step for one viewer in sixty. Less is not worth encoding and storing a rung.
 LEAST_GAIN = 0.1
+#: What it is worth, beyond that, that a rung need not be encoded any more.
+SPARED = 0.05
 # Below what scores can tell; so that equal ladders are equal on every machine.
 _DIGITS = 9
 
@@ -32,6 +34,7 @@ def place_rungs(
     audience: Audience,
     policy: Policy,
     *,
+    made: Sequence[RateQualityPoint] = (),
     least_gain: float = LEAST_GAIN,
     usable: float = USABLE,
 ) -> tuple[Choice, ...]:
@@ -54,14 +57,17 @@ def place_rungs(
             not empty.
         audience: who watches.
         policy: what is wanted; the sound that is played along is its stereo track.
+        made: those of the points that are encoded already: they need not add ``least_gain``, and
+            are worth :data:`SPARED` more than others.
         least_gain: what a rung must add, in points of expected VMAF.
         usable: the part of the bandwidth that a player counts on.
     """
-    best = choose_rungs(points, replace(policy, max_rungs=1, audience=None))[0]
+    best = choose_rungs(points, replace(policy, max_rungs=1, audience=None), made)[0]
     low = [p for p in points if policy.min_bitrate <= p.bitrate < best.point.bitrate]
     within = [*low, best.point]
     gains = _Gains(within, audience, policy, usable)
-    chosen = [within[i] for i in _sequence(gains, within, policy, least_gain)]
+    costs = np.array([-SPARED if is_made(p, made) else least_gain for p in within])
+    chosen = [within[i] for i in _sequence(gains, within, policy, costs)]
     return _explained(chosen, best, audience, policy, usable)
 
 
@@ -85,12 +91,12 @@ class _Gains:
 
 
 def _sequence(
-    gains: _Gains, points: Sequence[RateQualityPoint], policy: Policy, least_gain: float
+    gains: _Gains, points: Sequence[RateQualityPoint], policy: Policy, costs: Floats
 ) -> list[int]:
     """Indices of the best set that ends with the last point, from that to the cheapest."""
-    step = np.where(_allowed(points, policy), gains.step - least_gain, -np.inf)
+    step = np.where(_allowed(points, policy), gains.step - costs[:, None], -np.inf)
     # best[i] is the most that a set of so many rungs adds whose highest is point i.
-    best = gains.base - least_gain
+    best = gains.base - costs
     below: list[np.ndarray[tuple[int, ...], np.dtype[np.intp]]] = []
     top = len(points) - 1
     found, count = round(float(best[top]), _DIGITS), 1

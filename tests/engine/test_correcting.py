@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from encoder.encode.chunk import EncodedChunk, FrameScores
+from encoder.encode.chunks import Chunk
 from encoder.encode.packets import Packets
-from encoder.engine.correcting import whole_trials
-from encoder.engine.video import EncodedRung
+from encoder.engine.correcting import encoded_together, whole_trials
+from encoder.engine.video import EncodedRung, EncodePlan
 from encoder.ladder.decide import decide_ladder
+from encoder.media.frames import FrameRange
 from tests.ladder.test_evidence import APPLE, POLICY, analysis, conform
 
 LENGTHS = (40, 5, 30)
@@ -49,3 +51,30 @@ def test_what_was_not_measured_tells_nothing() -> None:
     silent = encoded(1)
     chunks = (replace(silent.chunks[0], scores=None),)
     assert whole_trials(replace(silent, chunks=chunks), analysis(LENGTHS), (0, 40, 45)) == ()
+
+
+def test_shots_that_share_a_chunk_are_encoded_together() -> None:
+    found = analysis((40, 5, 30, 60))
+    frames = [shot.frames for shot in found.shots]
+
+    def groups(*chunks: Chunk) -> list[list[int]]:
+        return encoded_together(EncodePlan(found, conform(), (), (0,), chunks, 50))
+
+    def chunk(start: int, end: int, lead: int = 0, tail: int = 0) -> Chunk:
+        return Chunk(0, FrameRange(start, end), (start,), lead=lead, tail=tail)
+
+    ends = [one.end for one in frames]
+    assert groups(chunk(0, ends[3])) == [[0, 1, 2, 3]]
+    assert groups(chunk(0, ends[0]), chunk(ends[0], ends[2]), chunk(ends[2], ends[3])) == [
+        [0],
+        [1, 2],
+        [3],
+    ]
+    # A chunk that looks on into the next shot is encoded again with it.
+    assert groups(chunk(0, ends[1], tail=6), chunk(ends[1], ends[3], lead=6)) == [[0, 1, 2, 3]]
+    # A shot may be of several chunks.
+    middle = ends[2] + 30
+    assert groups(chunk(0, ends[2]), chunk(ends[2], middle, tail=9), chunk(middle, ends[3])) == [
+        [0, 1, 2],
+        [3],
+    ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from encoder.errors import ExitCode, UsageError
 from encoder.ladder.audience import bandwidth_below, expected_delivery, share_below
 from encoder.ladder.choose import choose_rungs
-from encoder.ladder.placement import LEAST_GAIN, place_rungs
+from encoder.ladder.placement import LEAST_GAIN, SPARED, place_rungs
 from encoder.ladder.policy import load_policy, parse_policy
 from encoder.ladder.read_audience import DEFAULT_AUDIENCE, load_audience, shipped_audiences
 from encoder.ladder.strict_yaml import Source
@@ -417,3 +417,20 @@ def test_a_policy_with_an_audience_places_rungs_for_it() -> None:
     assert choose_rungs(found, for_them) == place_rungs(found, audience, POLICY)
     assert choose_rungs(found, for_them) == place_rungs(found, audience, for_them)
     assert choose_rungs(found, for_them) != choose_rungs(found, POLICY)
+
+
+def test_what_is_made_is_placed_where_it_is_nearly_as_good() -> None:
+    found = smooth(300)
+    audience = Audience.of_percentiles({10: 800_000, 50: 3_000_000, 90: 12_000_000})
+    free = [c.point for c in place_rungs(found, audience, POLICY)]
+    assert place_rungs(found, audience, POLICY, made=()) == place_rungs(found, audience, POLICY)
+    second = found.index(free[2])
+    near, far = found[second - 1], found[found.index(free[-1]) - 1]
+    placed = [c.point for c in place_rungs(found, audience, POLICY, made=[near, far])]
+    assert near in placed
+    assert far in placed
+    lost = quality(tuple(free), audience, POLICY) - quality(tuple(placed), audience, POLICY)
+    assert lost <= (LEAST_GAIN + SPARED) * 2
+    # What does not do its part is no rung because it is there.
+    beside = place_rungs(found, audience, POLICY, made=found[second - 3 : second + 3])
+    assert sum(any(c.point is p for p in found[second - 3 : second + 3]) for c in beside) == 1

@@ -170,3 +170,51 @@ def test_a_shot_that_was_not_tried_everywhere_is_no_surface() -> None:
     trials = [tried(0, 1280, 720, 20.0, 1e6, 90.0), tried(1, 640, 360, 20.0, 1e6, 90.0)]
     with pytest.raises(ValueError, match="not tried"):
         from_measurements(trials, crf_grid((14.0, 44.0), 0.5), [50, 50], 25.0)
+
+
+@given(points, st.data())
+def test_rungs_about_those_that_are_made_keep_the_rules(
+    found: list[RateQualityPoint], data: st.DataObject
+) -> None:
+    hull = upper_hull(found)
+    made = data.draw(st.lists(st.sampled_from(hull), max_size=4, unique_by=id))
+    chosen = [c.point for c in choose_rungs(hull, POLICY, made)]
+    assert 1 <= len(chosen) <= POLICY.max_rungs
+    for better, worse in itertools.pairwise(chosen):
+        assert worse.bitrate * POLICY.spacing.min_ratio * 0.9 <= better.bitrate * 1.000001
+        assert worse.vmaf <= better.vmaf - POLICY.spacing.min_vmaf
+        assert worse.width * worse.height <= better.width * better.height
+    free = choose_rungs(hull, POLICY)[0].point
+    assert abs(chosen[0].vmaf - free.vmaf) <= 0.5
+    assert choose_rungs(hull, POLICY, ()) == choose_rungs(hull, POLICY)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_what_is_made_is_a_rung_wherever_it_lies_between_two(share: float) -> None:
+    surfaces = title(1.0, 0.6, 1.7)
+    hull = near_hull(
+        [p for curve in sweep(surfaces, Limits(2.0, 20.0)) for p in curve], hull_of(surfaces), 0.5
+    )
+    free = [c.point for c in choose_rungs(hull, POLICY)]
+    widest = max(a.bitrate / b.bitrate for a, b in itertools.pairwise(free))
+    for above, below in itertools.pairwise(free[1:]):
+        at = math.exp((1 - share) * math.log(above.bitrate) + share * math.log(below.bitrate))
+        made = min(hull, key=lambda p: abs(p.bitrate - at))
+        chosen = [c.point for c in choose_rungs(hull, POLICY, [made])]
+        assert any(p is made for p in chosen)
+        assert abs(len(chosen) - len(free)) <= 1
+        steps = [a.bitrate / b.bitrate for a, b in itertools.pairwise(chosen)]
+        assert min(steps) >= POLICY.spacing.min_ratio * 0.9
+        assert max(steps) <= widest * 1.25
+
+
+def test_the_best_rung_is_one_that_is_made_only_if_it_is_as_good() -> None:
+    surfaces = title(1.0, 0.6, 1.7)
+    points = [p for curve in sweep(surfaces, Limits(2.0, 20.0)) for p in curve]
+    hull = near_hull(points, hull_of(surfaces), 0.5)
+    top = choose_rungs(hull, POLICY)[0]
+    for off, taken in ((0.35, True), (-0.35, True), (0.8, False), (-0.8, False)):
+        near = min(hull, key=lambda p: abs(p.vmaf - top.point.vmaf - off))
+        chosen = choose_rungs(hull, POLICY, [near])[0]
+        assert (chosen.point is near) == taken
+        assert chosen.why == top.why

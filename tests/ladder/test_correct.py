@@ -12,6 +12,7 @@ import pytest
 from encoder.encode.keyframes import gop_frames, plan_gops
 from encoder.ladder.correct import correct, delivered, longest, missed, number_of
 from encoder.ladder.decide import decide_ladder
+from encoder.ladder.evidence import EFFORTS, gather
 from encoder.ladder.geometry import level_of_policy
 from encoder.ladder.policy import load_policy
 from encoder.ladder.sample import whole_windows
@@ -215,3 +216,31 @@ def test_of_many_shots_the_longest_speak(monkeypatch: pytest.MonkeyPatch) -> Non
     first = decide_ladder(SHAPE, found, POLICY, APPLE, ())
     trials = encoded(found, replace(first, rungs=first.rungs[:1]), (1.0,) * 4)[first.rungs[0].id]
     assert [trial.shot for trial in longest(trials, found)] == [1, 3]
+
+
+@pytest.mark.parametrize("parts", [((0,), (1, 2), (3,)), ((0, 1, 2, 3),), ()])
+def test_no_more_is_encoded_again_than_the_title_needs(parts: tuple[tuple[int, ...], ...]) -> None:
+    found = analysis([100, 40, 60, 100])
+    make = encoder_of(dict.fromkeys(range(4), 1.0), [])
+    trials = gather(SHAPE, found, POLICY, EFFORTS["exhaustive"], make)
+    ladder = decide_ladder(SHAPE, found, POLICY, APPLE, trials)
+    middle = ladder.rungs[len(ladder.rungs) // 2]
+    results = encoded(found, ladder, (1.0, 1.0, 1.0, 1.0))
+    vmaf = reached(found, results[middle.id])[1]
+    rate = reached(found, results[middle.id])[0]
+    for off in (0.6, -0.6, 2.5):
+        expected = replace(promised(middle), vmaf=vmaf + off, average_bitrate=round(rate))
+        rungs = tuple(replace(r, expected=expected) if r is middle else r for r in ladder.rungs)
+        others = {r.id for r in rungs if r.id != middle.id}
+        better = correct(
+            SHAPE, found, POLICY, APPLE, replace(ladder, rungs=rungs), results, (), others, parts
+        )
+        (new,) = [r for r in better.rungs if r.id == middle.id]
+        changed = {n for n in range(4) if new.crf_per_shot[n] != middle.crf_per_shot[n]}
+        assert changed
+        assert abs(promised(new).vmaf - expected.vmaf) <= 0.31
+        groups = parts or ((0,), (1,), (2,), (3,))
+        touched = [part for part in groups if changed & set(part)]
+        if len(groups) > 1 and abs(off) < 1:
+            # Half of the title at the most makes up for half of what it is off.
+            assert sum(len(part) for part in touched) < 4
