@@ -52,6 +52,13 @@ def _sentence(text: str) -> str:
     return text if text.endswith("?") else text.rstrip(".") + "."
 
 
+def unreadable(error: Exception) -> str:
+    """Why a file could not be read as text."""
+    if isinstance(error, UnicodeDecodeError):
+        return "It is no text, or not in UTF-8"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def printable(text: str) -> str:
     """Text that is safe to put on one line of a terminal: control characters become escapes."""
     return "".join(c if c.isprintable() else _escaped(c) for c in text)

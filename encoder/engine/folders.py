@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from encoder.engine.publish import cannot_write, publish, staging
-from encoder.errors import PackageError, UsageError
+from encoder.errors import PackageError, UsageError, unreadable
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder
 from encoder.media.master import Master
@@ -148,7 +148,7 @@ def _read_object(path: Path, schema: str, what: str) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     # A few thousand brackets are more than the parser goes down.
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"Cannot read {what}", where=str(path), why=str(error)) from error
+        raise UsageError(f"Cannot read {what}", where=str(path), why=unreadable(error)) from error
     found = data.pop("schema", None) if isinstance(data, dict) else None
     if found != schema:
         raise UsageError(

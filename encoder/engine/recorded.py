@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from encoder.errors import RecordError
+from encoder.errors import RecordError, unreadable
 
 _WORDS = {
     "NoneType": "null",
@@ -32,7 +32,7 @@ def cannot_read(path: Path, error: Exception) -> RecordError:
     return RecordError(
         "A run cannot be read",
         where=str(path),
-        why=(error.strerror if isinstance(error, OSError) else None) or str(error),
+        why=unreadable(error),
         hint="Give a package, its report.json or a baseline",
     )
 

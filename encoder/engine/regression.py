@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from encoder.engine.publish import cannot_write
 from encoder.engine.recorded import Recorded, cannot_read, read_recorded
-from encoder.errors import MeasureError, RecordError, UsageError
+from encoder.errors import MeasureError, RecordError, UsageError, unreadable
 from encoder.ladder.strict_yaml import Mapped, Source, choice, compose, items, number, text, whole
 from encoder.media.regression import RATES, Gate, RungMeasure, RunMeasure
 from encoder.report.plain import json_text
@@ -277,7 +277,8 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
     try:
         source = Source(str(path), path.read_text(encoding="utf-8"), "file of gates")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The gates cannot be read", where=str(path), why=str(error)) from error
+        why = unreadable(error)
+        raise UsageError("The gates cannot be read", where=str(path), why=why) from error
     top = Mapped(source, compose(source), "the file of gates")
     gates: tuple[Gate, ...] = top.take("gates", items(_gate), required=True)
     top.done()

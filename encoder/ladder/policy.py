@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from encoder.codecs import check_preset, codec_named
-from encoder.errors import UsageError
+from encoder.errors import UsageError, unreadable
 from encoder.ladder.read_audience import audience_field
 from encoder.ladder.shipped import policy_folder
 from encoder.ladder.strict_yaml import (
@@ -63,7 +63,9 @@ def load_policy(choice_: str, *, codec: str | None = None, preset: str | None = 
     try:
         written = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The policy cannot be read", where=str(path), why=str(error)) from error
+        raise UsageError(
+            "The policy cannot be read", where=str(path), why=unreadable(error)
+        ) from error
     policy = parse_policy(Source(str(path), written), path.stem)
     if codec is not None and codec != policy.codec:
         policy = replace(policy, codec=codec_named(codec).name, preset=None, max_level=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from encoder.errors import UsageError
+from encoder.errors import UsageError, unreadable
 from encoder.ladder.shipped import audience_folder
 from encoder.ladder.strict_yaml import Mapped, Source, compose, number, text, whole
 from encoder.media.audience import Audience
@@ -71,7 +71,8 @@ def _file(path: Path) -> Audience:
     try:
         written = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The audience cannot be read", where=str(path), why=str(error)) from error
+        why = unreadable(error)
+        raise UsageError("The audience cannot be read", where=str(path), why=why) from error
     source = Source(str(path), written, "audience")
     if path.suffix.lower() not in _YAML:
         return replace(_of_csv(source), name=path.stem, source=path.name)
@@ -134,7 +135,8 @@ def _source_of(path: Path) -> Source:
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"), "histogram")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The histogram cannot be read", where=str(path), why=str(error)) from error
+        why = unreadable(error)
+        raise UsageError("The histogram cannot be read", where=str(path), why=why) from error
 
 
 def _of_list(source: Source, node: yaml.Node) -> Audience:

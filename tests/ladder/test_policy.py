@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from encoder.engine.regression import read_gates
 from encoder.errors import ExitCode, UsageError
 from encoder.ladder.policy import load_policy, parse_policy, shipped_policies
+from encoder.ladder.read_audience import load_audience
 from encoder.ladder.strict_yaml import Source
 
 GOOD = "description: d\nkind: per-title\nheights: [720, 360]\n"
@@ -116,3 +119,16 @@ def test_digest_depends_on_what_is_wanted_and_not_on_names(tmp_path: Path) -> No
         digests[name] = load_policy(str(path)).digest
     assert digests["a"] == digests["b"]
     assert digests["a"] != digests["c"]
+
+
+@pytest.mark.parametrize(
+    "reading", [load_policy, load_audience, lambda path: read_gates(Path(path))]
+)
+def test_what_is_no_text_is_refused_in_words(
+    tmp_path: Path, reading: Callable[[str], object]
+) -> None:
+    film = tmp_path / "film.yaml"
+    film.write_bytes(b"\x00\x00\x00\x18ftypmp42\xaf\xff")
+    with pytest.raises(UsageError, match=r"cannot be read") as caught:
+        reading(str(film))
+    assert f"{film}. It is no text" in str(caught.value)
