@@ -56,6 +56,7 @@ class ChunkRunner:
         interruption: heeded between chunks.
         memory: told what each process took.
         patience: how long a process may stand still.
+        cuts: where in the master decoding starts for frames, as far as it is known.
         on_running: told how far it is, about four times a second, by the thread that runs.
         on_notice: told what a person should know.
         on_missing: told what is about to be encoded; may raise.
@@ -70,6 +71,7 @@ class ChunkRunner:
     interruption: Interruption
     memory: PeakMemory
     patience: Patience = field(default_factory=Patience)
+    cuts: dict[FrameRange, Cut] = field(default_factory=dict)
     on_running: Callable[[Running], None] | None = None
     on_notice: Callable[[str], None] | None = None
     on_missing: Callable[[Sequence[Task]], None] | None = None
@@ -183,9 +185,8 @@ class _Work:
             )
             size = 0
             parts = runner.divide(missing) if missing else ()
-            cuts: dict[FrameRange, Cut] = {}
             for number, part in enumerate(parts):
-                size += self._encode(Task(task.chunk, part), number, len(parts), cuts)
+                size += self._encode(Task(task.chunk, part), number, len(parts))
             with self._lock:
                 self._under_way.pop(threading.get_ident(), None)
                 self._done += len(task.chunk.frames)
@@ -193,17 +194,15 @@ class _Work:
                 self._bytes += size
         return True
 
-    def _encode(self, task: Task, part: int, parts: int, cuts: dict[FrameRange, Cut]) -> int:
+    def _encode(self, task: Task, part: int, parts: int) -> int:
         runner = self._runner
         with runner.chunks.store.work() as folder:
-            made = self._run(task, folder, part, parts, cuts)
+            made = self._run(task, folder, part, parts)
             for rung, one in zip(task.rungs, made, strict=True):
                 runner.chunks.save(task.chunk, rung, runner.measuring, one)
             return sum(int(one.packets.sizes.sum()) for one in made)
 
-    def _run(
-        self, task: Task, folder: Path, part: int, parts: int, cuts: dict[FrameRange, Cut]
-    ) -> tuple[EncodedChunk, ...]:
+    def _run(self, task: Task, folder: Path, part: int, parts: int) -> tuple[EncodedChunk, ...]:
         runner, mine = self._runner, threading.get_ident()
 
         def progress(report: Progress) -> None:
@@ -226,7 +225,7 @@ class _Work:
                 f"FFmpeg stood still at frames {task.chunk.frames.start} to "
                 f"{task.chunk.frames.end - 1}: it was ended and started again"
             ),
-            cuts=cuts,
+            cuts=runner.cuts,
         )
         with self._lock:
             runner.memory.add(started, time.monotonic(), usage)

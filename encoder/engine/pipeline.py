@@ -253,6 +253,7 @@ class Pipeline(ScoreSteps, PackageSteps):
             divide=divide,
             interruption=self.interruption,
             memory=self.meter.memory,
+            cuts=self.cuts.setdefault((title.master.digest, title.conform), {}),
             on_running=tell,
             on_notice=lambda text: self.emit(Notice("warning", text)),
             on_missing=begin,

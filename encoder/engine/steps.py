@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from encoder.engine.events import Emit, Notice, Stage, StageFinished, StageStarted
 from encoder.engine.interruption import Interruption
@@ -28,6 +28,10 @@ from encoder.probe.conform import decide_conform
 from encoder.probe.digest import digest_file
 from encoder.probe.probe import probe
 from encoder.probe.refusal import check_path
+
+if TYPE_CHECKING:
+    from encoder.encode.cut import Cut
+    from encoder.media.frames import FrameRange
 
 T = TypeVar("T")
 
@@ -89,6 +93,8 @@ class Steps:
         self.only_plan = only_plan
         self.meter = Meter()
         self.warnings: list[str] = []
+        # Where in a master decoding starts for its frames: found once, whatever is encoded of it.
+        self.cuts: dict[tuple[str, Conform], dict[FrameRange, Cut]] = {}
 
     def warn(self, text: str) -> None:
         """Tells of something that a person should know, and keeps it for the report."""

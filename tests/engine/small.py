@@ -65,16 +65,22 @@ class Bench:
     interruption: Interruption = field(default_factory=Interruption)
     events: list[Event] = field(default_factory=list)
 
-    def encode(self, *rungs: Rung, measuring: Measuring | None = None) -> EncodedTitle:
-        """All rungs, from probing on."""
-        policy = load_policy("per-title")
-        steps = Pipeline(
+    def pipeline(self) -> Pipeline:
+        """What a command would make."""
+        return Pipeline(
             self.ffmpeg,
             self.store,
             self.events.append,
             resources=Resources(self.jobs, self.memory),
             interruption=self.interruption,
         )
+
+    def encode(
+        self, *rungs: Rung, measuring: Measuring | None = None, pipeline: Pipeline | None = None
+    ) -> EncodedTitle:
+        """All rungs, from probing on."""
+        policy = load_policy("per-title")
+        steps = pipeline or self.pipeline()
         found = steps.master(self.master)
         conform, analysis = steps.reference(found, policy)
         assert analysis.frames == FRAMES

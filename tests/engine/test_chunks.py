@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+import encoder.encode.chunk as encoding
 import encoder.encode.chunks as planning
 import encoder.engine.chunk_runner as chunk_runner
 import encoder.engine.pipeline as pipeline
 from encoder.encode.buffer import fill_after, play
 from encoder.encode.chunk import encode_chunk
 from encoder.encode.chunk_command import Measuring
+from encoder.encode.cut import Cut, find_cut
 from encoder.encode.packets import read_packets
 from encoder.engine.chunk_runner import ChunkRunner
 from encoder.engine.events import Notice
@@ -27,6 +29,7 @@ from encoder.engine.store import Store
 from encoder.errors import EncodeError, MachineError
 from encoder.ffmpeg.locate import Ffmpeg, locate
 from encoder.ffmpeg.process import Patience
+from encoder.media.frames import FrameRange
 from tests.engine.small import EDGES, Bench, contents, kept, rung, small_master
 
 RUNGS = (rung("a"), rung("b", 80, 48, crf_per_shot=(26.0, 30.0, 30.0, 34.0)))
@@ -297,3 +300,21 @@ def test_scores_come_with_the_chunks(master: Path, tmp_path: Path) -> None:
     later = bench.encode(RUNGS[1], measuring=measured)
     assert all(one.scores is None for one in later.rungs[0].chunks)
     assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_where_decoding_starts_is_found_once(
+    master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[FrameRange] = []
+
+    def counted(*positional: Any, **named: Any) -> Cut:
+        asked.append(positional[3])
+        return find_cut(*positional, **named)
+
+    monkeypatch.setattr(encoding, "find_cut", counted)
+    bench = Bench(master, Store(tmp_path))
+    steps = bench.pipeline()
+    first, second = (bench.encode(one, pipeline=steps) for one in RUNGS[:2])
+    assert len(asked) == len(set(asked)) == len(first.plan.chunks) > 1
+    alone = Bench(master, Store(tmp_path / "other")).encode(RUNGS[1])
+    assert contents(second) == contents(alone)
