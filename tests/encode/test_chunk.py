@@ -145,16 +145,20 @@ def test_a_title_that_ends_between_scored_frames_is_decoded_to_its_end(tmp_path:
             assert chunk.scores.frame.tolist() == [0, 5]
 
 
-@pytest.mark.parametrize("frames", [46, 47, 48])
-def test_every_second_picture_is_encoded_and_scored(frames: int, tmp_path: Path) -> None:
-    source = "testsrc2=s=320x180:r=120000/1001"
+@pytest.mark.parametrize(
+    ("every", "frames"), [(2, 46), (2, 47), (2, 48), (3, 46), (3, 47), (3, 48)]
+)
+def test_every_second_or_third_picture_is_encoded_and_scored(
+    every: int, frames: int, tmp_path: Path
+) -> None:
+    source = f"testsrc2=s=320x180:r={60_000 * every}/1001"
     path = generate(
         tmp_path / "fast.mp4", source, "-frames:v", frames, "-c:v", "libx264", "-qp", "4"
     )
     title, _ = describe(path, tmp_path)
     assert title.conform.frame_rate == Fraction(60000, 1001)
-    half = (frames + 1) // 2
-    chunk = Chunk(0, FrameRange(0, half), (0,))
+    used = -(-frames // every)
+    chunk = Chunk(0, FrameRange(0, used), (0,))
     made = encode(
         title,
         (chunk.frames,),
@@ -166,7 +170,7 @@ def test_every_second_picture_is_encoded_and_scored(frames: int, tmp_path: Path)
     )
     scores = made["a"][1][0].scores
     assert scores is not None
-    assert scores.frame.tolist() == list(range(half))
+    assert scores.frame.tolist() == list(range(used))
 
 
 def test_every_shot_has_its_own_crf(title: Title, tmp_path: Path) -> None:
