@@ -113,7 +113,9 @@ def _steps_to(
     They are spaced as without it, all steps a little greater or smaller. None if there is no room
     for it.
     """
-    if wanted.bitrate >= last.bitrate or wanted.width * wanted.height > last.width * last.height:
+    if not policy.min_bitrate <= wanted.bitrate < last.bitrate:
+        return []
+    if wanted.width * wanted.height > last.width * last.height:
         return []
     free: list[RateQualityPoint] = []
     while True:
@@ -152,7 +154,8 @@ def _path(
     bitrates: Sequence[float],
     policy: Policy,
 ) -> list[RateQualityPoint] | None:
-    """Points near some bitrates, between two others; None if the steps would be too small."""
+    """Points near some bitrates, between two others; None if a step would be too small, or one that
+    the policy has no use for."""
     path: list[RateQualityPoint] = []
     least, spacing = wanted.width * wanted.height, policy.spacing
     for bitrate in bitrates:
@@ -170,6 +173,8 @@ def _path(
     for better, worse in pairwise(ends):
         ratio = better.bitrate / worse.bitrate
         if ratio < spacing.min_ratio * _NEARLY or better.vmaf - worse.vmaf < spacing.min_vmaf:
+            return None
+        if worse.vmaf < policy.floor_vmaf and better.bitrate <= policy.comfort_bitrate:
             return None
     return path
 

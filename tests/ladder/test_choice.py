@@ -182,6 +182,8 @@ def test_rungs_about_those_that_are_made_keep_the_rules(
     assert 1 <= len(chosen) <= POLICY.max_rungs
     for better, worse in itertools.pairwise(chosen):
         assert worse.bitrate * POLICY.spacing.min_ratio * 0.9 <= better.bitrate * 1.000001
+        assert worse.bitrate >= POLICY.min_bitrate
+        assert worse.vmaf >= POLICY.floor_vmaf or better.bitrate > POLICY.comfort_bitrate
         assert worse.vmaf <= better.vmaf - POLICY.spacing.min_vmaf
         assert worse.width * worse.height <= better.width * better.height
     free = choose_rungs(hull, POLICY)[0].point
