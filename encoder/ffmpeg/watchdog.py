@@ -87,11 +87,19 @@ class Watchdog:
 
 
 def _cpu_seconds(process: int) -> float:
-    """CPU seconds of a process so far; 0 where the system does not say."""
+    """CPU seconds of a process and its children so far; 0 where the system does not say.
+
+    The FFmpeg that was chosen may be a script that starts another.
+    """
+    own = Path(f"/proc/{process}")
     try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+        text = (own / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return 0.0
+    children: list[str] = []
+    with suppress(OSError):  # not every kernel lists them
+        children = (own / "task" / str(process) / "children").read_text(encoding="ascii").split()
     # The second field, the program's name in parentheses, may hold anything.
     fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    mine = (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    return mine + sum(_cpu_seconds(int(child)) for child in children)

@@ -188,6 +188,19 @@ def test_a_process_that_stood_still_is_started_again(ffmpeg: Ffmpeg, tmp_path: P
     assert len(lines) == 38
 
 
+def test_what_a_script_starts_counts_as_its_work(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
+    # Busy for longer than patience lasts, without a picture that would be progress.
+    script = tmp_path / "ffmpeg"
+    script.write_text(f'#!/bin/sh\n"{ffmpeg.path}" "$@"\nexit $?\n')
+    script.chmod(0o755)
+    silent = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=50:d=8", "-vf", "gblur=40,select=0"]
+    run(
+        replace(ffmpeg, path=script),
+        [*silent, "-threads", "1", "-filter_threads", "1", "-f", "null", "-"],
+        patience=Patience(0.5, 1.0),
+    )
+
+
 def test_a_process_that_works_is_left_alone(ffmpeg: Ffmpeg) -> None:
     # Longer than patience lasts, in real time, with progress all along.
     slow = ["-re", "-f", "lavfi", "-i", "testsrc2=r=50:d=3", "-f", "null", "-"]
