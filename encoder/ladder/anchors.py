@@ -23,8 +23,9 @@ from encoder.media.policy import Policy
 from encoder.media.shots import Analysis
 
 # A rung is known well enough if its interval is within so much VMAF and that share of its rate to
-# either side: it seldom misses then, and is encoded with all others.
-_SURE_VMAF, _SURE_RATE = 1.0, 0.07
+# either side: it seldom misses then, and is encoded with all others. An anchor more costs a decode
+# of the master; a rung that misses, its encode.
+_SURE_VMAF, _SURE_RATE = 0.5, 0.05
 # No more are begun once there are so many: some ladders never come to rest.
 _MOST = 8
 # A ladder of fewer rungs leaves nothing to be decided around them.
@@ -43,16 +44,17 @@ def next_anchors(ladder: Ladder, anchors: Sequence[Anchor]) -> tuple[Rung, ...]:
     """The rungs to encode before the others of a ladder that was decided around some anchors.
 
     The first is that of the middle; then, of those that are not known well enough, the one whose
-    bitrate is nearest to an anchor's, which is known best and will stay, and with it the next such
-    one that is no neighbour of it. None once all are, or all but one; nor where the encode of some
-    rungs is of no use to the whole ladder: chunks of an encoder that cannot vary its CRF end where
-    any rung changes it.
+    bitrate is nearest to an anchor's, which is known best, and with it the next such one that is no
+    neighbour of it. Never the best, which is held to its quality wherever the others come to lie,
+    and is encoded when most is known. None once all are, or all but one; nor where the encode of
+    some rungs is of no use to the whole ladder: chunks of an encoder that cannot vary its CRF end
+    where any rung changes it.
     """
     rungs = ladder.rungs
     if len(rungs) < _FEWEST_RUNGS or not codec_named(ladder.codec).varies_crf:
         return ()
     left = [n for n, rung in enumerate(rungs) if not is_anchor(rung, anchors)]
-    unsure = [n for n in left if not _sure(rungs[n])]
+    unsure = [n for n in left if n and not _sure(rungs[n])]
     if not unsure or len(left) < 2 or len(anchors) >= _MOST:
         return ()
     if not anchors:
