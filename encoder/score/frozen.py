@@ -2,8 +2,8 @@
 
 Such a frame was dropped and its place filled. Encoders also leave a picture as it was now and then,
 where it changes by less than their errors, or begins to move after it was still; so one counts only
-where the reference moves by more, where the frame before it is the right one, and where no other
-frame of the file comes near to doing the same.
+where the reference moves by more, where the frame before it is the right one, where the one after
+it brings what was missing, and where no other frame of the file comes near to doing the same.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ Floats = NDArray[np.float64]
 _REPEATED, _ALONE = 0.4, 0.8
 # How far the reference moves there at least: to the error of pictures, and in code values.
 _SEEN, _MOVES = 1.0, 0.2
+# What the frame after it leaves of the change that it brings, at the most.
+_LEFT = 0.7
+# What no encoder's own doing comes to, as a logarithm as well; and below that, the share of the
+# movement that is shown, to the least that is shown of any other that is large enough beside it.
+_BEYOND, _LESS, _ALIKE = 2.75, 0.8, 1 / 8
 _ROUNDING = 0.1
 _BLOCK = 256
 
@@ -39,15 +44,24 @@ def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> in
     ]
     if not parts:
         return None
-    gain, moves, errors = (np.concatenate(one) for one in zip(*parts, strict=True))
+    gain, moves, errors, share, left = (np.concatenate(one) for one in zip(*parts, strict=True))
     seen = moves > max(_MOVES, _SEEN * float(np.sqrt(np.median(errors))))
     gain = np.where(moves > _MOVES, gain, -np.inf)
     best = int(np.argmax(np.where(seen, gain, -np.inf)))
-    near = slice(max(0, best - 1), best + 2)
-    others = np.delete(gain, near)
-    other = float(others.max()) if others.size else -np.inf
+    others = np.ones(len(gain), bool)
+    others[max(0, best - 1) : best + 2] = False
+    other = float(gain[others].max(initial=-np.inf))
     if not seen[best] or gain[best] < _REPEATED or gain[best] < other + _ALONE:
         return None
+    if left[best] > _LEFT:
+        return None
+    if gain[best] < _BEYOND:
+        # An encoder may have done it: it waits for a frame where a movement begins, or shows as
+        # little of others.
+        begins = moves[max(0, best - 2) : best].max(initial=0.0) <= _MOVES
+        least = float(share[others & (moves > moves[best] * _ALIKE)].min(initial=np.inf))
+        if begins or share[best] > _LESS * least:
+            return None
     frame = first + best + 1
     return frame if _right(reference, distorted, offset, frame - 1) else None
 
@@ -63,10 +77,11 @@ def _right(reference: Signatures, distorted: Signatures, offset: int, frame: int
 
 def _look(
     reference: Signatures, distorted: Signatures, offset: int, start: int, end: int
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, ...]:
     """For each frame but the first and the last of a range: how much better a repetition explains
-    the changes to it and after it, how far the reference moves to it (root mean square), and the
-    squared error of the picture.
+    the changes to it and after it, how far the reference moves to it (root mean square), the
+    squared error of the picture, the share of the reference's change to it that is shown, and what
+    a repetition leaves of both changes, as a share of their squares.
     """
     theirs = luma(distorted[start:end]).astype(np.float64)
     ours = luma(reference[start + offset : end + offset]).astype(np.float64)
@@ -75,9 +90,14 @@ def _look(
     change, wanted = np.diff(theirs, axis=0), np.diff(ours, axis=0)
     plain = _square(change - wanted)
     plain = plain[:-1] + plain[1:]
-    repeated = _square(change[:-1]) + _square(change[1:] - wanted[:-1] - wanted[1:])
+    both = wanted[:-1] + wanted[1:]
+    after = _square(change[1:] - both)
+    repeated = _square(change[:-1]) + after
+    share = np.einsum("nc,nc->n", change[:-1], wanted[:-1]) / CELLS
+    share /= _square(wanted[:-1]) + _ROUNDING**2
+    left = after / (_square(both) + _ROUNDING**2)
     gain = np.log((plain + _ROUNDING**2) / (repeated + _ROUNDING**2))
-    return gain, np.sqrt(_square(wanted[:-1])), _square(off)[1:-1]
+    return gain, np.sqrt(_square(wanted[:-1])), _square(off)[1:-1], share, left
 
 
 def _square(values: Floats) -> Floats:

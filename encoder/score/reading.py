@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from encoder.score.arrived import find_arrival
 from encoder.score.frozen import find_frozen
 from encoder.score.offsets import REACH, likeliest
+from encoder.score.proof import is_likelier, proven
 from encoder.score.signatures import COLUMNS, ROWS, Signatures, areas, luma, varying
 
 Floats = NDArray[np.float32]
@@ -91,11 +92,15 @@ def read_alignment(reference: Signatures, distorted: Signatures) -> Reading:
     usual = int(np.bincount(offsets - offsets.min()).argmax() + offsets.min())
     there = np.arange(len(offsets)) + usual
     there = np.flatnonzero((there >= 0) & (there < len(reference)))
-    inside = _settled(offsets[there])
+    settled = _settled(offsets[there])
+    inside = proven(reference, distorted, there, settled)
+    certain = bool((inside == settled).all())
     changes = np.flatnonzero(np.diff(inside)) + 1
-    certain = True
     if not len(changes):
-        found, certain = _constant(reference, distorted, usual)
+        if len(inside):
+            offsets, usual = np.full_like(offsets, inside[0]), int(inside[0])
+        found, known = _constant(reference, distorted, usual)
+        certain &= known
         offsets, inside = offsets + (found - usual), inside + (found - usual)
         usual = found
     jumps = tuple(Jump(int(there[n]), int(inside[n - 1]), int(inside[n])) for n in changes.tolist())
@@ -119,17 +124,22 @@ def _constant(reference: Signatures, distorted: Signatures, usual: int) -> tuple
 
     What the pictures cannot tell is no reason to call a file off.
     """
+    frames = range(len(distorted))
     found = find_arrival(reference, distorted, usual)
-    if found.certain:
+
+    def is_off(by: int) -> bool:
+        return not by or is_likelier(reference, distorted, frames, by, 0)
+
+    if found.certain and is_off(found.offset):
         return found.offset, True
     if not usual:
         # By how many frames may not be told, but that it is off, and to which side.
         off = min(found.possible) > 0 or max(found.possible) < 0
-        return (found.offset if off else 0), False
+        return (found.offset if off and is_off(found.offset) else 0), False
     none = find_arrival(reference, distorted, 0) if abs(usual) <= REACH else found
-    if none.certain:
+    if none.certain and is_off(none.offset):
         return none.offset, True
-    return (usual if usual in found.possible else 0), False
+    return (usual if usual in found.possible and is_off(usual) else 0), False
 
 
 def _confirmed(
