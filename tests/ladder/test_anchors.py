@@ -48,8 +48,8 @@ def test_others_are_decided_by_what_anchors_gave() -> None:
     # Without any trial before, many are in vain; all the same it costs less than all rungs twice.
     assert kept > rungs / 2
     assert encodes < 2 * rungs
-    # Two at a time, as a rule.
-    assert passes < 0.75 * tried
+    # Two at a time where they are not neighbours, and the best is not among them.
+    assert passes < 0.8 * tried
 
 
 def test_an_anchor_that_gave_what_was_wanted_stays_as_it_is() -> None:
@@ -113,9 +113,9 @@ def test_the_next_anchor_is_near_to_what_is_known() -> None:
     # Those that are known well enough are not looked at.
     sure = replace(
         promised(found),
-        vmaf_interval=Interval(promised(found).vmaf - 0.45, promised(found).vmaf + 0.45),
+        vmaf_interval=Interval(promised(found).vmaf - 0.9, promised(found).vmaf + 0.9),
         average_bitrate_interval=Interval(
-            promised(found).average_bitrate * 0.955, promised(found).average_bitrate * 1.045
+            promised(found).average_bitrate * 0.95, promised(found).average_bitrate * 1.05
         ),
     )
     known = tuple(replace(r, expected=sure) if r is found else r for r in FIRST.rungs)
