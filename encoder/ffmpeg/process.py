@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from encoder.errors import MachineError, printable
+from encoder.errors import MachineError
+from encoder.ffmpeg.failure import ProcessFailed
 from encoder.ffmpeg.locate import Ffmpeg
 from encoder.ffmpeg.watchdog import Patience, Watchdog
 
@@ -112,49 +113,6 @@ class Cancellation:
                 self._groups.discard(group)
 
 
-class ProcessFailed(Exception):  # noqa: N818 - what it is, not a defect of this program
-    """FFmpeg ended with an error.
-
-    ``tail`` are the last lines it printed, ``code`` its exit status (negative: the signal).
-    ``stalled`` is whether it was killed because it stood still.
-    """
-
-    def __init__(self, code: int, tail: Sequence[str], *, stalled: bool = False) -> None:
-        self.code = code
-        self.tail = tuple(tail)
-        self.stalled = stalled
-        super().__init__(f"FFmpeg ended with {self.describe_code()}: {self.reason}")
-
-    def describe_code(self) -> str:
-        """The exit status in words."""
-        if self.stalled:
-            return "no progress for too long"
-        if self.code < 0:
-            return f"signal {signal.Signals(-self.code).name}"
-        return f"exit status {self.code}"
-
-    @property
-    def reason(self) -> str:
-        """The most telling of the last lines: the first error, without FFmpeg's log prefix."""
-        errors = [line for line in self.tail if "[error]" in line or "[fatal]" in line]
-        lines = errors[:2] or list(self.tail[-2:])
-        return "; ".join(printable(_strip_prefix(line)) for line in lines) or "no message"
-
-    @property
-    def disk_full(self) -> bool:
-        """Whether a write failed for want of space."""
-        return any("No space left on device" in line for line in self.tail)
-
-
-def _strip_prefix(line: str) -> str:
-    while line.startswith("["):
-        _, closed, rest = line.partition("] ")
-        if not closed:
-            break
-        line = rest
-    return line
-
-
 def run(
     ffmpeg: Ffmpeg,
     arguments: Sequence[str],
@@ -169,9 +127,9 @@ def run(
 ) -> Usage:
     """Runs FFmpeg to its end; once more from its start if it stands still.
 
-    Encoders and FFmpeg's own threads have been seen to wait for each other for ever, about once in
-    some thousand runs. The command has to be one that can be repeated: its outputs are files that
-    it overwrites, and ``on_stall`` forgets what ``on_line`` was told.
+    Threads of encoders and of FFmpeg have been seen to wait for each other for ever. The command
+    has to be one that can be repeated: its outputs are files that it overwrites, and ``on_stall``
+    forgets what ``on_line`` was told.
 
     Args:
         ffmpeg: the program.
