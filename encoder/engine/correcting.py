@@ -112,17 +112,18 @@ def encode_corrected(
 
 
 def encoded_together(plan: EncodePlan) -> list[list[int]]:
-    """The shots of a title, in groups that no chunk of its encode is of two of."""
+    """The shots of a title, in groups: no chunk has frames of two of them."""
+    chunks = sorted((chunk.coded for chunk in plan.chunks), key=lambda coded: coded.start)
     groups: list[list[int]] = []
-    end = 0
+    reach, seen = 0, 0
     for number, shot in enumerate(plan.analysis.shots):
-        inside = [c.coded for c in plan.chunks if c.coded.start < shot.frames.end]
-        reach = max((c.end for c in inside if c.end > shot.frames.start), default=0)
-        if groups and shot.frames.start < end:
+        if groups and shot.frames.start < reach:
             groups[-1].append(number)
         else:
             groups.append([number])
-        end = max(end, reach)
+        while seen < len(chunks) and chunks[seen].start < shot.frames.end:
+            reach = max(reach, chunks[seen].end)
+            seen += 1
     return groups
 
 

@@ -12,7 +12,8 @@ from encoder.media.policy import Policy
 
 # An encode that is there already may be the best rung if it is so near, in VMAF, to what is wanted.
 _TOP_AS_WANTED = 0.5
-# On the way to one, steps of bitrate may be so much less or more than the policy's.
+# On the way to one, steps of bitrate may be that share of the policy's least, and the greatest that
+# share of them.
 _NEARLY = 0.9
 
 
@@ -125,6 +126,8 @@ def _steps_to(
         free.append(found.point)
         if found.point.bitrate <= wanted.bitrate:
             break
+    steps = [a.bitrate / b.bitrate for a, b in pairwise([last, *free])]
+    greatest = max([policy.spacing.max_ratio, *steps]) / _NEARLY
     whole = math.log(last.bitrate / wanted.bitrate)
     ways = []
     # With the last of them in its place, or the one before that.
@@ -135,7 +138,7 @@ def _steps_to(
             last.bitrate * math.exp(-scale * math.log(last.bitrate / p.bitrate))
             for p in free[: count - 1]
         ]
-        path = _path(hull, last, wanted, between, policy)
+        path = _path(hull, last, wanted, between, policy, greatest)
         if path is not None:
             ways.append((abs(math.log(scale)), path))
     if not ways:
@@ -153,9 +156,10 @@ def _path(
     wanted: RateQualityPoint,
     bitrates: Sequence[float],
     policy: Policy,
+    greatest: float,
 ) -> list[RateQualityPoint] | None:
-    """Points near some bitrates, between two others; None if a step would be too small, or one that
-    the policy has no use for."""
+    """Points near some bitrates, between two others; None if a step would be too small, greater
+    than that ratio of bitrates, or one that the policy has no use for."""
     path: list[RateQualityPoint] = []
     least, spacing = wanted.width * wanted.height, policy.spacing
     for bitrate in bitrates:
@@ -172,7 +176,9 @@ def _path(
     ends = [last, *path, wanted]
     for better, worse in pairwise(ends):
         ratio = better.bitrate / worse.bitrate
-        if ratio < spacing.min_ratio * _NEARLY or better.vmaf - worse.vmaf < spacing.min_vmaf:
+        if not spacing.min_ratio * _NEARLY <= ratio <= greatest:
+            return None
+        if better.vmaf - worse.vmaf < spacing.min_vmaf:
             return None
         if worse.vmaf < policy.floor_vmaf and better.bitrate <= policy.comfort_bitrate:
             return None

@@ -85,7 +85,7 @@ def decide_ladder(
     choices = _apart(chosen, forecasts)
     encoded = {id(point): rung for point, rung in there}
     rungs = tuple(
-        _again(encoded[id(choice.point)], number, choice)
+        _placed(encoded[id(choice.point)], number, choice)
         if id(choice.point) in encoded
         else _rung(policy, found, number, choice, forecasts[id(choice.point)])
         for number, choice in enumerate(choices, start=1)
@@ -185,7 +185,7 @@ def _with(
     return tuple(sorted([*kept, *made], key=lambda p: p.bitrate))
 
 
-def _again(rung: Rung, number: int, choice: Choice) -> Rung:
+def _placed(rung: Rung, number: int, choice: Choice) -> Rung:
     """A rung that is there already, by its place in the ladder."""
     name = identifier(rung.codec, rung.width, rung.height, number)
     return replace(rung, id=name, why=choice.why)
