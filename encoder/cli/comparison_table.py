@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from encoder.cli.tables import bitrate, console, line, row, seconds, table
+from encoder.cli.tables import bitrate, console, line, rate, row, seconds, table
 from encoder.errors import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def print_comparison(comparison: Comparison) -> None:
     out.print(
         line(
             f"Both: {conditions.codec}, preset {conditions.preset}, {conditions.rate_control}; "
-            f"{conditions.vmaf_model} at {conditions.width}x{conditions.height}."
+            f"{conditions.vmaf_model} at {conditions.width}x{conditions.height}, "
+            f"{rate(conditions.frame_rate)} frames a second."
         )
     )
     if comparison.audience is not None:

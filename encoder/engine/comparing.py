@@ -142,6 +142,12 @@ def _measured(
                 )
             )
     conditions = Conditions(
-        ladder.codec, ladder.preset, "CRF with VBV", VMAF_MODEL, conform.width, conform.height
+        ladder.codec,
+        ladder.preset,
+        "CRF with VBV",
+        VMAF_MODEL,
+        conform.width,
+        conform.height,
+        conform.frame_rate,
     )
     return MeasuredLadder(name, conditions, tuple(rungs))

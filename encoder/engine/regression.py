@@ -157,11 +157,14 @@ def _run(data: Recorded) -> RunMeasure:
             why=f"its schema is {data.value.get('schema')!r}",
             hint=data.hint,
         )
-    made = data.at("made_by")
+    made, chain = data.at("made_by"), data.at("conform")
     conditions = {
         "encoder": made.at("version").text(),
         "ffmpeg": made.at("ffmpeg").text(),
         "policy": made.at("policy_digest").text()[:16],
+        # Of one master too: a policy or another version may leave out every second picture.
+        "frame rate": str(chain.at("frame_rate").ratio()),
+        "frames": str(chain.at("frames").whole()),
         **{
             f"lib {one.at('name').text()}": one.at("version").text()
             for one in made.at("libraries").items()

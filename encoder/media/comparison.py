@@ -13,7 +13,8 @@ class Conditions:
     """How the rungs of a ladder were made and measured; equal on both sides of a comparison.
 
     ``rate_control`` says for people what bounds the rate: ``CRF with VBV``. Scores are means over
-    the frames with ``vmaf_model``, at ``width`` times ``height`` pixels.
+    the frames with ``vmaf_model``, at ``width`` times ``height`` pixels and ``frame_rate`` frames
+    per second.
     """
 
     codec: str
@@ -22,6 +23,7 @@ class Conditions:
     vmaf_model: str
     width: int
     height: int
+    frame_rate: Fraction
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ class RungMeasure:
 class RunMeasure:
     """One clip's run.
 
-    ``conditions`` are what it was measured under, by name: versions, models, policy. Runs under
-    other conditions may differ without anything having become worse. ``digest`` is that of the
-    master's content, ``shots`` the first frame of each, ``encode_seconds`` CPU time of the encode
-    (0: it came from the store, or is not known).
+    ``conditions`` are what it was measured under, by name: versions, models, policy, frame rate and
+    how many frames. Runs under other conditions may differ without anything having become worse.
+    ``digest`` is that of the master's content, ``shots`` the first frame of each,
+    ``encode_seconds`` CPU time of the encode (0: it came from the store, or is not known).
     """
 
     clip: str

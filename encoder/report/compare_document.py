@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encoder.media.audience import ExpectedDelivery
 from encoder.media.comparison import Comparison, Side
+from encoder.media.serial import fraction_text
 from encoder.report.plain import Plain, number, seconds
 
 COMPARISON_SCHEMA = "encoder.ladder_comparison/1"
@@ -23,6 +24,7 @@ def comparison_document(comparison: Comparison) -> Plain:
             "rate_control": conditions.rate_control,
             "vmaf_model": conditions.vmaf_model,
             "resolution": f"{conditions.width}x{conditions.height}",
+            "frame_rate": fraction_text(conditions.frame_rate),
         },
         "ours": _side(comparison.ours),
         "reference": _side(comparison.reference),

@@ -74,11 +74,12 @@ def compare_runs(
     Raises:
         MeasureError: when they are runs of different clips.
     """
+    conditions = _differing(baseline, candidate)
     if baseline.digest != candidate.digest:
         raise MeasureError(
             "The runs are of different masters",
             where=f"{baseline.clip} and {candidate.clip}",
-            why="the digests of their content differ",
+            why="; ".join(("the digests of their content differ", *conditions)),
             hint="Compare runs of the same clip",
         )
     ours = {rung.id: rung for rung in baseline.rungs}
@@ -112,13 +113,17 @@ def compare_runs(
                 _at_rung(gate, ours[n], theirs[n], _Places(baseline, candidate, worst_frame))
                 for n in names
             ]
-    names_of = sorted({*baseline.conditions, *candidate.conditions})
-    conditions = tuple(
-        f"{name} was {baseline.conditions.get(name, '-')}, is {candidate.conditions.get(name, '-')}"
-        for name in names_of
-        if baseline.conditions.get(name) != candidate.conditions.get(name)
-    )
     return RegressionReport(candidate.clip, tuple(checks), bd_rates, ratio, conditions)
+
+
+def _differing(baseline: RunMeasure, candidate: RunMeasure) -> tuple[str, ...]:
+    """The conditions that are others than they were, in words."""
+    was, found = baseline.conditions, candidate.conditions
+    return tuple(
+        f"{name} was {was.get(name, '-')}, is {found.get(name, '-')}"
+        for name in sorted({*was, *found})
+        if was.get(name) != found.get(name)
+    )
 
 
 def _bd(baseline: RunMeasure, candidate: RunMeasure, score: str) -> float | None:

@@ -20,7 +20,9 @@ from encoder.ladder.read_audience import DEFAULT_AUDIENCE, load_audience
 from encoder.media.audience import Audience
 from encoder.media.comparison import Comparison, Conditions, MeasuredLadder, MeasuredRung
 
-CONDITIONS = Conditions("h264", "medium", "CRF with VBV", "vmaf_v0.6.1", 1280, 720)
+CONDITIONS = Conditions(
+    "h264", "medium", "CRF with VBV", "vmaf_v0.6.1", 1280, 720, Fraction(24000, 1001)
+)
 WORLD = load_audience(DEFAULT_AUDIENCE)
 MINUTE = Fraction(60)
 
@@ -200,7 +202,13 @@ def test_a_metric_that_a_rung_lacks_gives_no_figure(value: float | None) -> None
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("codec", "av1"), ("preset", "slow"), ("rate_control", "ABR"), ("width", 8)],
+    [
+        ("codec", "av1"),
+        ("preset", "slow"),
+        ("rate_control", "ABR"),
+        ("width", 8),
+        ("frame_rate", Fraction(24)),
+    ],
 )
 def test_what_was_not_measured_alike_is_not_compared(field: str, value: object) -> None:
     ours = ladder_of(in_bits(TEST))

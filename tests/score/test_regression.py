@@ -206,6 +206,38 @@ def test_other_conditions_are_told_apart() -> None:
     assert "ffmpeg was 9, is 10" in plain_text([report])
 
 
+def test_another_frame_rate_is_told_apart_from_a_regression(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, half = package(tmp_path / "whole"), package(tmp_path / "half", drop=4)
+    file = half / "report.json"
+    document = json.loads(file.read_text("utf-8"))
+    rate, frames = Fraction(document["conform"]["frame_rate"]), document["conform"]["frames"]
+    document["conform"] |= {"frame_rate": str(rate / 2), "frames": -(-frames // 2)}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    said = [f"frame rate was {rate}, is {rate / 2}", f"frames was {frames}, is {-(-frames // 2)}"]
+    base = str(tmp_path / "base.json")
+    assert run(["baseline", "save", str(whole), "--file", base]) == 0
+    for words in (
+        ["compare", str(whole), str(half)],
+        ["compare", str(whole), str(file)],
+        ["compare", base, str(half)],
+        ["baseline", "check", str(half), "--file", base],
+    ):
+        capsys.readouterr()
+        assert run(words) == 1
+        told = capsys.readouterr()
+        assert all(f"other conditions: {one}" in told.out for one in said)
+        assert "All that failed was measured under other conditions" in told.err
+        assert run([*words, "--json"]) == 1
+        assert strict(capsys.readouterr().out)["clips"][0]["conditions"] == said
+    # Of another master it is a reason beside the content, and no verdict.
+    document["made_by"]["master_digest"] = "0" * 64
+    file.write_text(json.dumps(document), encoding="utf-8")
+    assert run(["compare", str(whole), str(half)]) == 6
+    assert said[0] in capsys.readouterr().err
+
+
 def test_junit_is_valid_with_a_case_for_each_rung_and_gate() -> None:
     reports = [compare_runs(made(), made(vmaf=-3, rate=1.2), DEFAULT_GATES)]
     text = junit_text([replace(reports[0], clip='a <"clip">\x01&.mov')])

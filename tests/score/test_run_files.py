@@ -155,7 +155,7 @@ def test_no_field_of_a_report_that_is_compared_may_be_missing_or_wrong(tmp_path:
     whole = json.loads(file.read_text("utf-8"))
     expected = measures(read_runs(folder))
     told: set[tuple[str, int, str]] = set()
-    compared = {"schema", "made_by", "master", "shots", "cost", "renditions"}
+    compared = {"schema", "made_by", "master", "conform", "shots", "cost", "renditions"}
     for way in ways({name: whole[name] for name in compared}):
         for change in ("remove", "null", "retype"):
             data = copy.deepcopy(whole)
@@ -178,6 +178,8 @@ def test_no_field_of_a_report_that_is_compared_may_be_missing_or_wrong(tmp_path:
         "made_by.ffmpeg",
         "made_by.libraries[0].version",
         "master.path",
+        "conform.frame_rate",
+        "conform.frames",
         "shots[0].start",
         "cost.encode_cpu_seconds",
         "renditions[0].id",
