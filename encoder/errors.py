@@ -90,7 +90,10 @@ class MasterError(EncoderError):
 
 
 class RecordError(EncoderError):
-    """A report or baseline cannot be read, or lacks what is compared."""
+    """What is scored or compared is not there or cannot be read: a file, package, report, baseline.
+
+    Or it lacks what is compared.
+    """
 
     # As with a master: what was given is at fault, and nothing was measured.
     exit_code = ExitCode.MASTER

@@ -22,7 +22,7 @@ from encoder.engine.publish import cannot_write, publish, staging
 from encoder.engine.resources import cores
 from encoder.engine.steps import Steps, Wanted
 from encoder.engine.targets import find_distorted
-from encoder.errors import MasterError, MeasureError, UsageError
+from encoder.errors import MasterError, RecordError, UsageError
 from encoder.media.frames import FrameRange
 from encoder.media.pairs import ScoreSheet
 from encoder.media.policy import Policy
@@ -69,6 +69,7 @@ def score(steps: Steps, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreSheet, lis
     Raises:
         MeasureError: when the sides may not be compared, or a file is damaged.
         MasterError: when the reference cannot be read.
+        RecordError: when what is scored cannot.
         UsageError: when the request makes no sense.
     """
     if (job.reference, *job.targets).count(STDIN) > 1:
@@ -171,9 +172,9 @@ def _as_reference(error: MasterError) -> MasterError:
     )
 
 
-def _as_file(error: MasterError) -> MeasureError:
+def _as_file(error: MasterError) -> RecordError:
     """What is compared is no master."""
-    return MeasureError(
+    return RecordError(
         error.what.replace("The master", "The file"),
         where=error.where,
         why=error.why,

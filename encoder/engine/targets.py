@@ -8,7 +8,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from encoder.engine.publish import MANIFEST, Published, read_published
-from encoder.errors import MeasureError
+from encoder.errors import MeasureError, RecordError
 from encoder.score.measure import Distorted
 
 
@@ -16,14 +16,15 @@ def find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
     """What is to be scored: the renditions of packages, and files.
 
     Raises:
-        MeasureError: when a target is neither, or may not be read.
+        RecordError: when a target is neither, or may not be read.
+        MeasureError: when two have the same name.
     """
     try:
         found = _find_distorted(targets)
         for one in found:
             one.path.open("rb").close()
     except OSError as error:
-        raise MeasureError(
+        raise RecordError(
             "What is to be scored cannot be read",
             where=str(error.filename),
             why=error.strerror or str(error),
@@ -40,7 +41,7 @@ def _find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
             published = read_published(target)
             listed = _listed(target, published)
             if not listed:
-                raise MeasureError(
+                raise RecordError(
                     "Not a package",
                     where=str(target),
                     why=f"it has no {MANIFEST} that names renditions",
@@ -50,7 +51,7 @@ def _find_distorted(targets: tuple[Path, ...]) -> list[Distorted]:
         elif target.is_file():
             found.append(Distorted(identifier(target, {one.id for one in found}), target))
         else:
-            raise MeasureError(
+            raise RecordError(
                 "No such file or package",
                 where=str(target),
                 hint="Check the spelling of the path, and that its disk is mounted",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from encoder.errors import MeasureError
+from encoder.errors import MeasureError, RecordError
 from encoder.media.colour import UNKNOWN, Colour, Range
 from encoder.media.conform import Conform
 from encoder.media.master import VideoStream
@@ -138,7 +138,7 @@ def y4m_side(name: str, path: Path, header: bytes) -> Side:
     """What a YUV4MPEG2 header says; ``path`` is where the stream can be read, once.
 
     Raises:
-        MeasureError: when it is none.
+        RecordError: when it is none.
     """
     words = header.decode("ascii", "replace").split()
     tags = {word[0]: word[1:] for word in words[1:] if word[0] != "X"}
@@ -153,7 +153,7 @@ def y4m_side(name: str, path: Path, header: bytes) -> Side:
         if width < 1 or height < 1 or rate <= 0:
             raise ValueError("its size or rate is not positive")
     except (ValueError, KeyError, ZeroDivisionError) as error:
-        raise MeasureError(
+        raise RecordError(
             "Standard input is not a Y4M video",
             where=name,
             why=str(error),

@@ -17,7 +17,7 @@ from encoder.cli import main
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.sheets import STDIN, ScoreJob, score
 from encoder.engine.store import Store
-from encoder.errors import MeasureError, UsageError
+from encoder.errors import MeasureError, RecordError, UsageError
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
 from encoder.ladder.policy import load_policy
@@ -181,7 +181,7 @@ def test_y4m_on_standard_input_scores_the_same(room: Room, encoded: Path) -> Non
     data = (room.folder / "encoded.y4m").read_bytes()
     piped = room.score(STDIN, stdin=io.BytesIO(data)).values["standard input"]["psnr_y"]
     assert piped.tolist() == room.score(encoded).values["encoded"]["psnr_y"].tolist()
-    with pytest.raises(MeasureError, match="Y4M"):
+    with pytest.raises(RecordError, match="not a Y4M video"):
         room.score(STDIN, stdin=io.BytesIO(b"nonsense\n"))
     with pytest.raises(UsageError, match="standard input"):
         room.score(STDIN, reference=STDIN)
@@ -480,6 +480,42 @@ def test_bad_input_is_refused_and_nothing_written(
     assert said.err.startswith("encoder: ")
     assert said.err.count("\n") == 1
     assert list(written.iterdir()) == []
+
+
+def folder_of_nothing(path: Path, folder: Path) -> Path:
+    made = folder / "folder"
+    made.mkdir()
+    return made
+
+
+def empty(path: Path, folder: Path) -> Path:
+    made = folder / "empty.mp4"
+    made.touch()
+    return made
+
+
+def missing(path: Path, folder: Path) -> Path:
+    return folder / "missing.mp4"
+
+
+@pytest.mark.parametrize("spoil", [missing, empty, nothing, text, folder_of_nothing])
+@pytest.mark.parametrize("side", ["reference", "distorted"])
+def test_what_cannot_be_read_is_4_on_either_side(
+    room: Room,
+    encoded: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path, Path], Path],
+    side: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = spoil(encoded, tmp_path)
+    files = [room.reference, bad] if side == "distorted" else [bad, encoded]
+    monkeypatch.setenv("ENCODER_CACHE", str(room.folder / "store"))
+    assert main.run(["score", *map(str, files), "-m", "psnr_y", "--json"]) == 4
+    said = capsys.readouterr()
+    assert bad.name in strict(said.out)["where"]
+    assert bad.name in said.err
 
 
 def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None:

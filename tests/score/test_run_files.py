@@ -224,6 +224,27 @@ def test_a_baseline_without_a_rate_is_refused_by_every_verb(
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["no", "no.json", "no/report.json"])
+def test_what_is_not_there_is_4_for_every_verb(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, gone, base = str(package(tmp_path / "good")), str(tmp_path / name), tmp_path / "base.json"
+    save_baseline(measures(read_runs(Path(good))), base)
+    for words in (
+        ["compare", gone, good],
+        ["compare", good, gone],
+        ["baseline", "save", gone, "--file", str(tmp_path / "new.json")],
+        ["baseline", "check", gone, "--file", str(base)],
+        ["baseline", "check", good, "--file", gone],
+        ["baseline", "update", gone, "--file", str(base)],
+    ):
+        assert run(words) == 4
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "No such file or directory" in said.err
+    assert not (tmp_path / "new.json").exists()
+
+
 def test_pictures_of_a_report_without_its_conform_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
