@@ -107,3 +107,10 @@ def shown(metric: str, value: float) -> str:
     if metric in RATES:
         return f"{value / 1000:.0f} {'kB' if metric == 'bytes' else 'kb/s'}"
     return f"{value:.4f}" if metric == "ssim" else f"{value:.2f}"
+
+
+def shown_change(metric: str, was: float, change: float) -> str:
+    """How much a value changed as people read it: rates and times in per cent."""
+    if was and metric in (*RATES, "encode_time"):
+        return f"{change / was:+.1%}"
+    return f"{change:+.4f}" if metric == "ssim" else f"{change:+.2f}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from encoder.media.regression import RATES, Check, RegressionReport, shown
+from encoder.media.regression import Check, RegressionReport, shown, shown_change
 from encoder.report import text
 from encoder.report.html import content_policy, environment, resource
 
@@ -146,11 +146,8 @@ def _cell(check: Check) -> _Cell:
     metric = check.gate.partition(".")[0]
     value = "" if check.candidate is None else shown(metric, check.candidate)
     change = ""
-    if check.change is not None and check.baseline:
-        if metric in RATES:
-            change = f"{check.change / check.baseline:+.1%}"
-        else:
-            change = f"{check.change:+.4f}" if metric == "ssim" else f"{check.change:+.2f}"
+    if check.change is not None and check.baseline is not None:
+        change = shown_change(metric, check.baseline, check.change)
     return _Cell(value, change.replace("-", "\N{MINUS SIGN}"), check.passed)
 
 

@@ -15,6 +15,7 @@ from encoder.media.regression import (
     RungMeasure,
     RunMeasure,
     shown,
+    shown_change,
 )
 from encoder.score.bd import bd_rate
 
@@ -254,11 +255,7 @@ def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Che
         failures.append(f"above {gate.most:g}")
     text = shown(gate.metric, found)
     if was is not None:
-        text = f"{shown(gate.metric, was)} -> {text}"
-    if was and gate.metric in (*RATES, "encode_time"):
-        text += f" ({change / was * 100:+.1f}%)"
-    elif was is not None:
-        text += f" ({change:+.4f})" if gate.metric == "ssim" else f" ({change:+.2f})"
+        text = f"{shown(gate.metric, was)} -> {text} ({shown_change(gate.metric, was, change)})"
     if failures:
         text += f": {', '.join(failures)}"
     elif abs(change) <= noise:
