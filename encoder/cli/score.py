@@ -167,12 +167,12 @@ def _print(sheet: ScoreSheet, *, per_shot: bool) -> None:
         "model",
         ">mean",
         ">harmonic",
-        ">1st pct",
-        ">5th pct",
+        ">p1",
+        ">p5",
         ">median",
         ">worst",
-        ">at frame",
-        ">compared at",
+        ">frame",
+        ">size",
     )
     for pair in sheet.pairs:
         for one in pair.metrics:

@@ -46,7 +46,12 @@ def table(title: str, *columns: str) -> Table:
         title=printable(title) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for column in columns:
-        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+        # What is too long goes on in the next line: of names the end may be what tells them apart.
+        made.add_column(
+            column.lstrip(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+        )
     return made
 
 

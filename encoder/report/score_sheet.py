@@ -118,15 +118,22 @@ def _columns(sheet: ScoreSheet) -> list[str]:
     )
 
 
+def _names(sheet: ScoreSheet) -> list[str]:
+    return ["file", "frame", "time", "shot", *_columns(sheet), "models"]
+
+
 def frame_rows(sheet: ScoreSheet) -> Iterator[dict[str, Any]]:
     """A row for each scored frame of each file: ``file``, ``frame``, ``time``, ``shot``, metrics.
 
-    ``frame`` and ``time`` (seconds) are the reference's, ``shot`` counts from 0.
+    ``frame`` and ``time`` (seconds) are the reference's, ``shot`` counts from 0. Last come the
+    ``models`` of the metrics, as in ``vmaf=vmaf_v0.6.1 ssim=ffmpeg-8x8-luma``: values of two models
+    are not to be compared, and tables are put together.
     """
     starts = [shot.start for shot in sheet.shots]
     columns = _columns(sheet)
     for pair in sheet.pairs:
         values = sheet.values[pair.id]
+        models = " ".join(f"{m.metric}={m.model}" for m in pair.metrics if m.metric in values)
         for place, frame in enumerate(values["frame"].astype(int).tolist()):
             shot = int(np.searchsorted(starts, frame, side="right")) - 1
             row: dict[str, Any] = {
@@ -137,6 +144,7 @@ def frame_rows(sheet: ScoreSheet) -> Iterator[dict[str, Any]]:
             }
             for name in columns:
                 row[name] = float(values[name][place]) if name in values else None
+            row["models"] = models
             yield row
 
 
@@ -146,7 +154,7 @@ def write_csv(sheet: ScoreSheet, path: Path) -> None:
     Raises:
         MachineError: when the file cannot be written.
     """
-    names = ["file", "frame", "time", "shot", *_columns(sheet)]
+    names = _names(sheet)
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -176,12 +184,13 @@ def write_parquet(sheet: ScoreSheet, path: Path) -> None:
             hint="Install it with `pip install 'encoder[parquet]'`, or use --csv",
         ) from error
     rows = list(frame_rows(sheet))
-    names = ["file", "frame", "time", "shot", *_columns(sheet)]
+    names = _names(sheet)
     kinds: dict[str, Any] = {
         "file": pyarrow.string(),
         "frame": pyarrow.int32(),
         "time": pyarrow.float64(),
         "shot": pyarrow.int32(),
+        "models": pyarrow.string(),
     }
     table = pyarrow.table(
         {
@@ -215,7 +224,11 @@ def write_plot(sheet: ScoreSheet, path: Path) -> None:
     from matplotlib.figure import Figure
 
     columns = _columns(sheet)
-    units = {m.metric: m.unit for pair in sheet.pairs for m in pair.metrics}
+    units = {
+        m.metric: m.model if m.unit == "VMAF" else m.unit
+        for pair in sheet.pairs
+        for m in pair.metrics
+    }
     figure = Figure(figsize=(11, 1.2 + 2.1 * len(columns)), layout="constrained")
     axes = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
     for name, axis in zip(columns, axes, strict=True):

@@ -103,6 +103,12 @@ def parse_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
     return tuple(found.values())
 
 
+# What CAMBI needs of the longer side, and with it the v1 family of models, which it is a part of.
+_CAMBI_SIDE = 216
+# These also look at pictures as if scaled by viewing distance: what each needs of the smaller side,
+# found by sizes, by what a model's name ends in. FFmpeg crashes with less.
+_V1_SIDES = {"_3d0h": 160, "_1d5h_2160": 160, "_5d0h": 266, "_3d0h_2160": 318}
+_V1 = "vmaf_v1."
 # libvmaf's MS-SSIM halves pictures four times and needs its window of 11 pixels in the last.
 _MS_SSIM_SIDE = 176
 
@@ -121,6 +127,14 @@ def why_not(metric: Metric, colour: Colour, size: tuple[int, int], pixel_format:
         )
     if metric.name == "ms_ssim" and min(size) < _MS_SSIM_SIDE:
         return f"MS-SSIM needs pictures of at least {_MS_SSIM_SIDE} pixels"
+    family = metric.key.startswith(_V1)
+    if (family or metric.key == "cambi") and max(size) < _CAMBI_SIDE:
+        return f"CAMBI, by itself or in a model, needs pictures of at least {_CAMBI_SIDE} pixels"
+    least = max(
+        (n for end, n in _V1_SIDES.items() if family and metric.key.endswith(end)), default=0
+    )
+    if min(size) < least:
+        return f"{metric.key} needs pictures of at least {least} pixels on either side"
     if not colour.is_hdr:
         return ""
     kind = "PQ" if colour.transfer == "smpte2084" else "HLG"

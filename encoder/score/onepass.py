@@ -85,9 +85,11 @@ def run_pass(
         text = "\n".join(failure.tail)
         if re.search(r"could not load libvmaf model|no such built-in model|model.*version", text):
             models = sorted({m.model for p in pairs for m in p.metrics if m.source == "model"})
+            # It names the first that it lacks.
+            lacking = [m for m in models if re.search(rf"{re.escape(m)}(?![\w.])", text)]
             raise MeasureError(
                 "This FFmpeg lacks a VMAF model",
-                where=", ".join(models),
+                where=", ".join(lacking or models),
                 why=failure.reason,
                 hint="Leave out --ffmpeg and ENCODER_FFMPEG to use the FFmpeg that came with the "
                 "install, or name another model",

@@ -142,8 +142,7 @@ def _applicable(reference: Side, pair: Pair) -> Pair:
         "No metric that was asked for applies to these pictures",
         where=reference.name,
         why=reasons[0],
-        hint="Ask for psnr, ssim or ms_ssim: they compare code values in the pictures' own "
-        "transfer",
+        hint="Ask for psnr or ssim: they compare code values, whatever their size and transfer",
     )
 
 

@@ -122,6 +122,86 @@ def test_scores_are_those_of_ffmpeg_quality_metrics(room: Room, encoded: Path) -
         assert ours[name] == pytest.approx(expected, abs=0.01)
 
 
+MODELS = {
+    "vmaf": "vmaf_v0.6.1",
+    "neg": "vmaf_v0.6.1neg",
+    "4k": "vmaf_4k_v0.6.1",
+    "vmaf_v1": "vmaf_v1.0.16_3d0h",
+    "vmaf_v1.0.16_1d5h_2160": "vmaf_v1.0.16_1d5h_2160",
+    "vmaf_v1.0.16_hfr_3d0h": "vmaf_v1.0.16_hfr_3d0h",
+}
+
+
+def test_every_model_is_that_of_its_name_wherever_it_is_told(
+    room: Room, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    """The values are those of FFmpeg with that model alone."""
+    expected = {}
+    for model in MODELS.values():
+        graph = "[0:v]settb=1/24,setpts=N[a];[1:v]settb=1/24,setpts=N[b];[a][b]libvmaf="
+        graph += f"model=version={model}:log_fmt=csv:log_path={model}.csv"
+        inputs = ["-i", encoded.name, "-i", room.reference.name]
+        run(locate(), [*inputs, "-lavfi", graph, "-f", "null", "-"], folder=room.folder)
+        with (room.folder / f"{model}.csv").open(encoding="utf-8") as file:
+            expected[model] = [float(row["vmaf"]) for row in csv.DictReader(file)]
+    assert len({tuple(one) for one in expected.values()}) == len(MODELS)
+    monkeypatch.setenv("ENCODER_CACHE", str(room.folder / "store"))
+    wanted = ["-m", ",".join(MODELS), "--per-frame", "--csv", str(tmp_path / "a.csv"), "-q"]
+    arguments = ["score", str(room.reference), str(encoded), *wanted]
+    assert main.run([*arguments, "--json"]) == 0
+    found = {m["model"]: m for m in strict(capsys.readouterr().out)["files"][0]["metrics"]}
+    assert list(found) == list(MODELS.values())
+    for model, values in expected.items():
+        assert found[model]["values"] == pytest.approx(values, abs=1e-5)
+    with (tmp_path / "a.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for pair in rows[0]["models"].split():
+        name, _, model = pair.partition("=")
+        assert [float(row[name]) for row in rows] == pytest.approx(expected[model], abs=1e-5)
+    # A name that is too long for its column is not cut.
+    assert main.run(arguments) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {words[2] for words in lines if len(words) > 3}
+    assert {"vmaf_v0.6.1", "vmaf_v0.6.1neg", "vmaf_4k_v0.6.1"} <= shown
+
+
+def test_no_model_of_vmaf_says_anything_of_hdr(room: Room) -> None:
+    reference = hdr(room, "models.mkv", "smpte2084")
+    pair = room.score(reference, reference=reference, metrics=",".join([*MODELS, "psnr_y"])).pairs[
+        0
+    ]
+    for one in pair.metrics:
+        assert (one.pools is None) == (one.unit == "VMAF")
+        assert ("SDR" in one.why_not) == (one.unit == "VMAF")
+
+
+@pytest.mark.parametrize(
+    ("size", "metric", "applies"),
+    [
+        ((64, 64), "vmaf", True),
+        ((214, 214), "cambi", False),
+        ((216, 64), "cambi", True),
+        ((320, 158), "vmaf_v1", False),
+        ((320, 160), "vmaf_v1", True),
+        ((210, 210), "vmaf_v1", False),
+        ((480, 264), "vmaf_v1.0.16_5d0h", False),
+        ((480, 266), "vmaf_v1.0.16_hfr_5d0h", True),
+        ((480, 316), "vmaf_v1.0.16_3d0h_2160", False),
+        ((480, 318), "vmaf_v1.0.16_3d0h_2160", True),
+        ((160, 480), "vmaf_v1.0.16_1d5h_2160", True),
+    ],
+)
+def test_what_is_too_small_for_a_model_is_told(
+    room: Room, size: tuple[int, int], metric: str, applies: bool
+) -> None:
+    """With less, libvmaf fails or crashes."""
+    width, height = size
+    made = room.make("small.mkv", vf=f"trim=end_frame=3,scale={width}:{height}", lossless=True)
+    for one in room.score(made, reference=made, metrics=f"{metric},psnr_y").pairs[0].metrics[:1]:
+        assert (one.pools is not None) == applies
+        assert ("needs pictures of at least" in one.why_not) != applies
+
+
 def test_the_same_file_is_perfect_and_its_json_is_strict(room: Room) -> None:
     sheet = room.score(room.reference, metrics="psnr,ssim,xpsnr")
     document = strict(json_text(sheet_document(sheet, per_frame=True)))
@@ -141,6 +221,7 @@ def test_tables_and_plot_hold_every_frame(room: Room, encoded: Path, tmp_path: P
     assert [int(row["frame"]) for row in rows] == list(range(0, FRAMES, 2))
     found = [float(row["psnr_y"]) for row in rows]
     assert found == pytest.approx(sheet.values["encoded"]["psnr_y"].tolist(), abs=1e-6)
+    assert {row["models"] for row in rows} == {"psnr_y=mse ssim=ffmpeg-8x8-luma"}
     assert float(rows[1]["time"]) == pytest.approx(2 / 24, abs=1e-6)
     write_plot(sheet, tmp_path / "a.png")
     write_plot(sheet, tmp_path / "a.svg")
@@ -151,6 +232,7 @@ def test_tables_and_plot_hold_every_frame(room: Room, encoded: Path, tmp_path: P
     table = parquet.read_table(tmp_path / "a.parquet").to_pydict()
     assert table["frame"] == [int(row["frame"]) for row in rows]
     assert table["ssim"] == sheet.values["encoded"]["ssim"].tolist()
+    assert table["models"] == [row["models"] for row in rows]
 
 
 def test_worst_frames_are_drawn_beside_the_reference(
@@ -519,8 +601,8 @@ def test_what_cannot_be_read_is_4_on_either_side(
 
 
 def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None:
-    with pytest.raises(MeasureError, match="lacks a VMAF model"):
-        room.score(encoded, metrics="vmaf_v9.9")
+    with pytest.raises(MeasureError, match=r"lacks a VMAF model: vmaf_v9\.9\. "):
+        room.score(encoded, metrics="vmaf,neg,vmaf_v9.9")
 
 
 @pytest.mark.parametrize(
