@@ -8,6 +8,8 @@ it brings what was missing, and where no other frame of the file comes near to d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,20 +18,31 @@ from encoder.score.signatures import CELLS, Signatures, luma
 Floats = NDArray[np.float64]
 
 # By how much, as a logarithm, a repeated frame explains two changes better than none does, at
-# least, and how much better than any other frame of the file.
-_REPEATED, _ALONE = 0.4, 0.8
-# How far the reference moves there at least: to the error of pictures, and in code values.
-_SEEN, _MOVES = 1.0, 0.2
+# least, and how much better than any other frame of the file: to be sure, and to be in doubt.
+_REPEATED, _ALONE = 0.6, 0.8
+_DOUBTED, _DOUBTED_ALONE = 0.4, 0.3
+# How far the reference moves there at least: to the error of pictures, of which little changes from
+# a frame to the next, and in code values.
+_SEEN, _MOVES = 0.5, 0.2
 # What the frame after it leaves of the change that it brings, at the most.
 _LEFT = 0.7
 # What no encoder's own doing comes to, as a logarithm as well; and below that, the share of the
-# movement that is shown, to the least that is shown of any other that is large enough beside it.
-_BEYOND, _LESS, _ALIKE = 2.75, 0.8, 1 / 8
+# movement that is shown, to the least that is shown of any other that is large enough beside it: of
+# less movement less is shown.
+_BEYOND, _LESS, _ALIKE = 2.75, 0.8, 1 / 2
 _ROUNDING = 0.1
 _BLOCK = 256
 
 
-def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A frame that repeats the one before it, or (not ``certain``) may have been left as it was."""
+
+    frame: int
+    certain: bool
+
+
+def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> Frozen | None:
     """The one frame that repeats the frame before it and is followed by the right one.
 
     Args:
@@ -51,7 +64,7 @@ def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> in
     others = np.ones(len(gain), bool)
     others[max(0, best - 1) : best + 2] = False
     other = float(gain[others].max(initial=-np.inf))
-    if not seen[best] or gain[best] < _REPEATED or gain[best] < other + _ALONE:
+    if not seen[best] or gain[best] < max(_DOUBTED, other + _DOUBTED_ALONE):
         return None
     if left[best] > _LEFT:
         return None
@@ -63,7 +76,9 @@ def find_frozen(reference: Signatures, distorted: Signatures, offset: int) -> in
         if begins or share[best] > _LESS * least:
             return None
     frame = first + best + 1
-    return frame if _right(reference, distorted, offset, frame - 1) else None
+    if not _right(reference, distorted, offset, frame - 1):
+        return None
+    return Frozen(frame, bool(gain[best] >= max(_REPEATED, other + _ALONE)))
 
 
 def _right(reference: Signatures, distorted: Signatures, offset: int, frame: int) -> bool:

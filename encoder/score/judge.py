@@ -118,7 +118,16 @@ def judge(
     if verdict.window.frames < max(len(ours), len(theirs)):
         notes = (*verdict.notes, *_ends(ours, theirs, verdict.window, no))
         verdict = replace(verdict, notes=notes)
+    if reading.doubted is not None:
+        verdict = replace(verdict, notes=(*verdict.notes, _doubt(reading.doubted)))
     return verdict
+
+
+def _doubt(frame: int) -> str:
+    return (
+        f"frame {frame} shows next to nothing of what moves there: it may repeat the one before, "
+        "or the encode left it so"
+    )
 
 
 def _one_frame(reference: Side, distorted: Side, ours: int, theirs: int) -> MeasureError:

@@ -57,6 +57,7 @@ class Reading:
 
     ``offset`` is that of the first frames, ``usual`` that of most, and ``certain`` whether the
     pictures exclude any other: where not, and none is clearly likelier, none is taken.
+    ``doubted`` is a frame that may repeat the one before it, or was left so by the encode.
     ``likeness`` is the median correlation of the pictures matched so, None when all are flat,
     ``rest`` what they differ by but for their means (root mean square, in 8-bit code values), and
     ``motion`` the correlation of how much both change from frame to frame, None when too few do.
@@ -66,6 +67,7 @@ class Reading:
     usual: int
     certain: bool
     jumps: tuple[Jump, ...]
+    doubted: int | None
     likeness: float | None
     rest: float
     motion: float | None
@@ -105,14 +107,19 @@ def read_alignment(reference: Signatures, distorted: Signatures) -> Reading:
         usual = found
     jumps = tuple(Jump(int(there[n]), int(inside[n - 1]), int(inside[n])) for n in changes.tolist())
     frozen = find_frozen(reference, distorted, usual) if not jumps else None
-    if frozen is not None:
-        jumps = Jump(frozen, usual, usual - 1), Jump(frozen + 1, usual - 1, usual)
+    doubted = None
+    if frozen is not None and frozen.certain:
+        again = frozen.frame
+        jumps = Jump(again, usual, usual - 1), Jump(again + 1, usual - 1, usual)
+    elif frozen is not None:
+        doubted = frozen.frame
     likeness, rest = _agreement(reference, distorted, offsets, there)
     return Reading(
         int(inside[0]) if len(inside) else usual,
         usual,
-        certain,
+        certain and doubted is None,
         jumps,
+        doubted,
         likeness,
         rest,
         _motion(reference, distorted, usual),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encoder.errors import MeasureError
 from encoder.score.arrived import find_arrival
-from encoder.score.frozen import find_frozen
+from encoder.score.frozen import Frozen, find_frozen
 from encoder.score.judge import UNTOLD, Verdict, judge
 from encoder.score.reading import _confirmed, read_alignment
 from encoder.score.sides import y4m_side
@@ -205,24 +205,48 @@ def frozen(luma: Floats, *frames: int) -> Floats:
 def test_a_frozen_frame_counts_alone_and_where_the_reference_moves_visibly() -> None:
     luma = unsteady()
     ours = signatures(luma)
-    assert find_frozen(ours, signatures(frozen(luma, 50)), 0) == 50
+    assert find_frozen(ours, signatures(frozen(luma, 50)), 0) == Frozen(50, True)
     # Encoders leave pictures as they were now and then.
     assert find_frozen(ours, signatures(frozen(luma, 50, 80)), 0) is None
-    # The pictures are off by more than what moves.
-    off = np.random.default_rng(9).normal(0, 5, luma[0].shape)
-    assert find_frozen(ours, signatures(frozen(luma, 50) + off), 0) is None
-    # What moves only as much as pictures are off is what encodes leave as it was.
+    # What the pictures are off by stays, and does not hide what moves; unless it is far more.
     step = float(np.sqrt(((luma[50] - luma[49]) ** 2).mean()))
-    off *= step * 1.1 / float(np.sqrt((off**2).mean()))
-    assert find_frozen(ours, signatures(frozen(luma, 50) + off), 0) is None
-    assert find_frozen(ours, signatures(frozen(luma, 50) + off / 2), 0) == 50
+    off = np.random.default_rng(9).normal(0, 1, luma[0].shape)
+    off *= step / float(np.sqrt((off**2).mean()))
+    assert find_frozen(ours, signatures(frozen(luma, 50) + off * 1.1), 0) == Frozen(50, True)
+    assert find_frozen(ours, signatures(frozen(luma, 50) + off * 3), 0) is None
     # It begins to move, and the encode waits for two frames.
     begins = np.concatenate([np.repeat(luma[:1], 49, axis=0), luma[:71]])
     waits = frozen(frozen(begins, 50), 51)
     assert find_frozen(signatures(begins), signatures(waits), 0) is None
-    assert find_frozen(signatures(begins), signatures(frozen(begins, 51)), 0) == 51
+    assert find_frozen(signatures(begins), signatures(frozen(begins, 51)), 0) == Frozen(51, True)
     faint = 128 + (luma - 128) * 0.15
     assert find_frozen(signatures(faint), signatures(frozen(faint, 50)), 0) is None
+
+
+def test_what_may_be_a_frozen_frame_is_no_silent_pass() -> None:
+    """A frame is left as it was, and the encode shows little of another one as well."""
+    luma = unsteady()
+    errors = np.random.default_rng(5).normal(0, 0.3, luma.shape)
+
+    def shown(share: float) -> Floats:
+        made = frozen(luma, 50)
+        made[80] = luma[79] + share * (luma[80] - luma[79])
+        return made + errors
+
+    sure, doubted = (judged_frame(luma, shown(share)) for share in (1.0, 0.25))
+    assert sure == Frozen(50, True)
+    assert doubted == Frozen(50, False)
+    with pytest.raises(MeasureError, match="Frame 50 is not that of the reference"):
+        judged(luma, shown(1.0))
+    verdict = judged(luma, shown(0.25))
+    assert not verdict.certain
+    assert verdict.notes[-1].startswith("frame 50 shows next to nothing of what moves there")
+    honest = judged(luma, luma + errors)
+    assert (honest.certain, honest.notes) == (True, ())
+
+
+def judged_frame(ours: Floats, theirs: Floats) -> Frozen | None:
+    return find_frozen(signatures(ours), signatures(theirs), 0)
 
 
 def test_what_leads_far_away_for_long_is_no_moment() -> None:

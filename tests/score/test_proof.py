@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from encoder.score.frozen import find_frozen
+from encoder.score.frozen import Frozen, find_frozen
 from encoder.score.proof import belong, is_likelier, proven
 from encoder.score.reading import read_alignment
 from encoder.score.signatures import CELLS, CHROMA, STEP, Signatures
@@ -91,7 +91,8 @@ def test_what_waits_where_a_movement_begins_is_not_repeated() -> None:
     for start in (24, 34):
         waits = lagging(luma, 0.2, 0.3)
         waits[start + 1] = luma[start] + 0.2 * (luma[start + 1] - luma[start])
-        assert find_frozen(ours, signatures(waits), 0) == (None if start == 24 else start + 1)
+        found = find_frozen(ours, signatures(waits), 0)
+        assert found == (None if start == 24 else Frozen(start + 1, True))
 
 
 def test_a_frozen_frame_is_followed_by_what_was_missing() -> None:
@@ -99,7 +100,7 @@ def test_a_frozen_frame_is_followed_by_what_was_missing() -> None:
     shown = luma.copy()
     shown[24] = luma[23]
     ours = signatures(luma)
-    assert find_frozen(ours, signatures(shown), 0) == 24
+    assert find_frozen(ours, signatures(shown), 0) == Frozen(24, True)
     # From there on the file hardly moves: it is left as it was, not repeated.
     shown[24:] = luma[23] + 0.1 * (luma[24:] - luma[23])
     assert find_frozen(ours, signatures(shown), 0) is None
