@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def save(packages: Path, path: Path) -> None:
     """Write a new baseline of PACKAGES, a package or a folder of them."""
     from encoder.engine.regression import measures, read_runs, save_baseline
 
-    if path.exists():
+    if os.path.exists(path):  # of a name that is too long as well, where a Path would raise
         raise UsageError(
             "There is a baseline already",
             where=str(path),
@@ -65,7 +66,7 @@ def update(packages: Path, path: Path) -> None:
     """Replace the clips of PACKAGES in the baseline; others stay as they are."""
     from encoder.engine.regression import measures, read_runs, save_baseline
 
-    kept = {run.clip: run for run in measures(read_runs(path))} if path.exists() else {}
+    kept = {run.clip: run for run in measures(read_runs(path))} if os.path.exists(path) else {}
     new = {run.clip: run for run in measures(read_runs(packages))}
     save_baseline(list({**kept, **new}.values()), path)
     click.echo(f"{path}: {len(new)} clips updated, {len(kept.keys() - new.keys())} kept")

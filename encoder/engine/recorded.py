@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from typing import Any
 
 from encoder.errors import RecordError, unreadable
 
+_RATIO = re.compile(r"[0-9]{1,18}([./][0-9]{1,18})?")
 _WORDS = {
     "NoneType": "null",
     "bool": "true or false",
@@ -157,9 +159,12 @@ class Recorded:
         """
         given = self.text()
         try:
+            # An exponent may stand for more digits than there is memory.
+            if not _RATIO.fullmatch(given):
+                raise ValueError("it is written otherwise")
             found = Fraction(given)
         except (ValueError, ZeroDivisionError) as error:
-            raise self.wrong(f"{given!r} is no ratio like 30000/1001") from error
+            raise self.wrong(f"{given!r:.40} is no ratio like 30000/1001") from error
         if found <= 0:
             raise self.wrong(f"it is {given}, and must be above zero")
         return found

@@ -15,16 +15,17 @@ from encoder.engine.recorded import Recorded, cannot_read, read_recorded
 from encoder.errors import MeasureError, RecordError, UsageError, unreadable
 from encoder.ladder.strict_yaml import Mapped, Source, choice, compose, items, number, text, whole
 from encoder.media.regression import RATES, Gate, RungMeasure, RunMeasure
+from encoder.report.document import SCHEMA
 from encoder.report.plain import json_text
 from encoder.report.regression import BASELINE_SCHEMA, baseline_document
-from encoder.score.gates import METRICS, POOLINGS
+from encoder.score.gates import METRICS, POOLINGS, is_of_run, is_score
 
 REPORT = "report.json"
-_INGEST = "encoder.ingest/"
+_INGEST, _BASELINE = "encoder.ingest/", "encoder.baseline/"
 _POOLED = ("mean", "harmonic_mean", "p1", "p5", "min")
 _SCORED = ("vmaf", "psnr_y", "psnr_u", "psnr_v", "ssim")
 _HINTS = {
-    BASELINE_SCHEMA: "Make the baseline again with `encoder baseline save`, or mend that field",
+    _BASELINE: "Make the baseline again with `encoder baseline save`, or mend that field",
     _INGEST: "Ingest again with --score full",
 }
 _OTHERWISE = "Give a package, its report.json, or a file of `encoder baseline save`"
@@ -150,11 +151,12 @@ def _distinct(field: Recorded, rungs: Sequence[RungMeasure]) -> None:
 
 def _run(data: Recorded) -> RunMeasure:
     """The run that a package's report tells of."""
-    if not str(data.value.get("schema", "")).startswith(_INGEST):
+    if data.value.get("schema") != SCHEMA:
         raise RecordError(
             "Neither a report nor a baseline",
             where=str(data.file),
-            why=f"its schema is {data.value.get('schema')!r}",
+            why=f"its schema is {data.value.get('schema')!r}; this version reads {SCHEMA} and "
+            f"{BASELINE_SCHEMA}",
             hint=data.hint,
         )
     made, chain = data.at("made_by"), data.at("conform")
@@ -317,4 +319,9 @@ def _gate(source: Source, node: Any, name: str) -> Gate:
         )
     if gate.shot is not None and gate.pooling != "shot":
         raise source.wrong(node, "a gate with a shot but of another pooling", "Give pooling: shot")
+    # What would not be heeded is not what was meant.
+    if gate.pooling != "mean" and not is_score(gate.metric):
+        raise source.wrong(node, f"`{gate.metric}` has no pooling: only scores do", "Leave it out")
+    if gate.rung != "all" and is_of_run(gate.metric):
+        raise source.wrong(node, f"`{gate.metric}` is of all rungs together", "Leave `rung` out")
     return gate

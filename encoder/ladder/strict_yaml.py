@@ -19,6 +19,8 @@ from encoder.errors import UsageError
 T = TypeVar("T")
 N = TypeVar("N", int, float, Fraction)
 
+# Characters of a line that are shown of it.
+_QUOTED = 160
 _RATE_HINT = "Bitrates are in bits per second: 2 Mb/s is 2_000_000"
 
 
@@ -44,6 +46,7 @@ class Source:
             return UsageError(f"The {self.kind} is wrong", where=self.name, why=why, hint=hint)
         lines = self.text.splitlines()
         quoted = lines[mark.line].strip() if mark.line < len(lines) else ""
+        quoted = quoted if len(quoted) <= _QUOTED else f"{quoted[:_QUOTED]}..."
         return UsageError(
             f"The {self.kind} is wrong",
             where=f"{self.name}:{mark.line + 1}:{mark.column + 1}",

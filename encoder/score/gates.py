@@ -212,24 +212,30 @@ def _located(check: Check, places: _Places, shot: int | None, frame: int | None)
     return replace(check, message=message, shot=shot, frame=frame)
 
 
+def is_of_run(metric: str) -> bool:
+    """Whether a metric is one of all rungs together."""
+    return metric == "encode_time" or metric.startswith("bd_rate_")
+
+
+def is_score(metric: str) -> bool:
+    """Whether a metric is a score, which has poolings, and of which more is better."""
+    return metric not in RATES and not is_of_run(metric)
+
+
 def gate_name(gate: Gate) -> str:
     """``vmaf.mean``, ``vmaf.shot 3``, or the metric alone where there is no pooling."""
-    scored = gate.metric not in RATES and gate.metric != "encode_time"
-    scored = scored and not gate.metric.startswith("bd_rate_")
-    one = f" {gate.shot}" if scored and gate.shot is not None else ""
-    return f"{gate.metric}.{gate.pooling}{one}" if scored else gate.metric
+    if not is_score(gate.metric):
+        return gate.metric
+    one = "" if gate.shot is None else f" {gate.shot}"
+    return f"{gate.metric}.{gate.pooling}{one}"
 
 
 def _missing(gate: Gate, rung: str, why: str) -> Check:
     return Check(gate_name(gate), rung, None, None, None, _allowed(gate), False, why)
 
 
-def _higher_is_better(metric: str) -> bool:
-    return metric not in RATES and metric != "encode_time" and not metric.startswith("bd_rate_")
-
-
 def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Check:
-    sign = 1 if _higher_is_better(gate.metric) else -1
+    sign = 1 if is_score(gate.metric) else -1
     name = gate_name(gate)
     allowed = _allowed(gate)
     if gate.metric.startswith("bd_rate_") and found is None:
@@ -264,7 +270,7 @@ def _judge(gate: Gate, rung: str, was: float | None, found: float | None) -> Che
 
 
 def _allowed(gate: Gate) -> str:
-    word = "drop" if _higher_is_better(gate.metric) else "rise"
+    word = "drop" if is_score(gate.metric) else "rise"
     parts = []
     if gate.worse is not None:
         parts.append(f"{word} of {gate.worse:g}")

@@ -275,6 +275,10 @@ def test_gates_in_yaml(tmp_path: Path) -> None:
         ("gates: []\n", "empty"),
         ("gates:\n  - {metric: vmaf, shot: 2, worse: 1}\n", "pooling: shot"),
         ("gates:\n  - {metric: bd_rate_vmaf, worse: 1}\n", "Give most"),
+        ("gates:\n  - {metric: bytes, pooling: p5, worse: 1}\n", "`bytes` has no pooling"),
+        ("gates:\n  - {metric: bytes, pooling: shot, shot: 0, worse: 1}\n", "no pooling"),
+        ("gates:\n  - {metric: encode_time, rung: v0, worse: 1}\n", "all rungs together"),
+        ("gates: " + "[" * 2000, r"\[\.\.\.`"),
     ):
         path.write_text(wrong)
         with pytest.raises(UsageError, match=said):

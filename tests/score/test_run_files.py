@@ -192,6 +192,42 @@ def test_no_field_of_a_report_that_is_compared_may_be_missing_or_wrong(tmp_path:
     assert {(code, where) for _, code, where in told} == {(4, str(file))}
 
 
+@pytest.mark.parametrize(
+    "rate", ["0/1", "-24", "1/0", "1e99999", "1e999999999", "9" * 5000, "24 ", "\u0662", "nan", ""]
+)
+def test_a_rate_that_is_none_is_refused(tmp_path: Path, rate: str) -> None:
+    folder = package(tmp_path / "good")
+    file = folder / "report.json"
+    data = json.loads(file.read_text("utf-8"))
+    data["conform"]["frame_rate"] = rate
+    file.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(RecordError) as caught:
+        read_runs(folder)
+    assert caught.value.where == f"{file}: conform.frame_rate"
+    assert len(caught.value.why) < 200
+
+
+@pytest.mark.parametrize("schema", ["encoder.ingest/2", "encoder.baseline/2", "encoder.x/1", 1])
+def test_what_another_version_wrote_is_not_half_understood(tmp_path: Path, schema: object) -> None:
+    good = package(tmp_path / "good")
+    save_baseline(measures(read_runs(good)), tmp_path / "base.json")
+    for file in (good / "report.json", tmp_path / "base.json"):
+        data = json.loads(file.read_text("utf-8"))
+        data["schema"] = schema
+        file.write_text(json.dumps(data), encoding="utf-8")
+        with pytest.raises(RecordError, match=r"reads encoder.ingest/1 and encoder.baseline/1"):
+            read_runs(file)
+
+
+def test_a_name_that_no_file_can_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, name = str(package(tmp_path / "good")), "x" * 300
+    for verb, code in (("save", 3), ("update", 3), ("check", 4)):
+        assert run(["baseline", verb, good, "--file", str(tmp_path / name)]) == code
+        assert "File name too long" in capsys.readouterr().err
+
+
 def test_values_of_other_shots_than_the_report_has_are_refused(tmp_path: Path) -> None:
     folder = package(tmp_path / "good")
     file = folder / "report.json"
