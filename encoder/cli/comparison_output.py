@@ -72,7 +72,8 @@ def compare_and_say(
     """
     from encoder.engine.events import Notice
     from encoder.engine.evidence import frame_finder, take_pictures, write_pictures
-    from encoder.engine.regression import measures, read_gates, read_runs
+    from encoder.engine.publish import check_written
+    from encoder.engine.regression import REPORT, measures, read_gates, read_runs
     from encoder.report.regression import (
         Picture,
         junit_text,
@@ -85,6 +86,14 @@ def compare_and_say(
 
     gates = DEFAULT_GATES if output.gates is None else read_gates(output.gates)
     ours, theirs = read_runs(baseline), read_runs(candidate)
+    given = (baseline, candidate, output.gates, output.reference)
+    read = [path for path in given if path is not None]
+    packages = [run.package for run in (*ours, *theirs) if run.package is not None]
+    written = (output.junit, output.markdown, output.report)
+    check_written(
+        [path for path in written if path is not None],
+        [*read, *packages, *(package / REPORT for package in packages)],
+    )
     if output.reference is not None and len(theirs) > 1:
         raise UsageError(
             "--reference is for a single clip",

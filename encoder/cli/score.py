@@ -119,7 +119,7 @@ def command(
     encoder score master.mov one.mp4 --worst 3 --pictures worst/
     ffmpeg -i one.mp4 -f yuv4mpegpipe - | encoder score master.mov -
     """
-    from encoder.engine.publish import check_destination
+    from encoder.engine.publish import check_destination, check_written
     from encoder.engine.sheets import ScoreJob, keep_values, score
     from encoder.report.score_sheet import sheet_document, write_csv, write_parquet, write_plot
     from encoder.score.metrics import DEFAULT, parse_metrics
@@ -142,6 +142,8 @@ def command(
     )
     if output is not None:
         check_destination(output, (reference, *distorted))
+    tables = [path for path in (csv_path, parquet, plot) if path is not None]
+    check_written(tables, (reference, *distorted))
     with first_steps(common) as steps:
         sheet, evidence = score(steps, job, sys.stdin.buffer)
     if output is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -218,7 +219,7 @@ def _reference(
 ) -> _Against | None:
     report = read_report((run.package or Path()) / REPORT)
     path = given or Path(report.at("master").at("path").text())
-    if not path.is_file():
+    if not os.path.isfile(path):
         notes.append(
             f"{path.name}: the master is not where the run had it; name it with --reference"
         )

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,11 @@ def read_published(folder: Path) -> Published | None:
             {str(name): int(size) for name, size in data["files"].items()},
             data,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    # A few thousand brackets are more than the parser goes down; of a size, infinity is none.
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        *(RecursionError, OverflowError),
+    ):
         return None
 
 
@@ -70,6 +74,31 @@ def is_intact(folder: Path, published: Published) -> bool:
         return all((folder / n).stat().st_size == size for n, size in published.files.items())
     except OSError:
         return False
+
+
+def check_written(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Checks, before any work, that no file that is written is one that is read.
+
+    Args:
+        outputs: files to be written.
+        inputs: what is read: files, and folders of which all that is known to be theirs counts.
+
+    Raises:
+        UsageError: when one would be overwritten.
+    """
+    theirs = {os.path.realpath(one) for one in inputs}
+    for folder in inputs:
+        published = read_published(folder)
+        if published is not None:
+            names = (MANIFEST, *published.files)
+            theirs |= {os.path.realpath(folder / name) for name in names}
+    for output in outputs:
+        if os.path.realpath(output) in theirs:
+            raise UsageError(
+                "The output would overwrite the input",
+                where=str(output),
+                hint="Choose another file",
+            )
 
 
 def check_destination(output: Path, inputs: tuple[Path, ...]) -> None:

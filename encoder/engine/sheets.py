@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from encoder.score.sides import Side, conformed, file_side, y4m_side
 from encoder.score.signatures import COLUMNS, ROWS, Signatures, luma
 
 STDIN = Path("-")
+_MASTER = re.compile(r"\b([Tt]he|such) master\b")
 _BATCH = 64
 
 
@@ -74,7 +76,7 @@ def score(steps: Steps, job: ScoreJob, stdin: BinaryIO) -> tuple[ScoreSheet, lis
     """
     if (job.reference, *job.targets).count(STDIN) > 1:
         raise UsageError("Only one side can be on standard input")
-    packaged = any(target.is_dir() for target in job.targets)
+    packaged = any(os.path.isdir(target) for target in job.targets)
     use_conform = job.conform or packaged
     with steps.store.work() as folder:
         reference, digest, distorted = _sides(steps, job, use_conform, folder, stdin)
@@ -165,7 +167,7 @@ def _sides(
 def _as_reference(error: MasterError) -> MasterError:
     """As for any master, in the words of a comparison."""
     return MasterError(
-        error.what.replace("The master", "The reference").replace("such master", "such reference"),
+        _MASTER.sub(r"\1 reference", error.what),
         where=error.where,
         why=error.why and error.why.replace("A master is", "A reference is"),
         hint=error.hint,
@@ -175,7 +177,7 @@ def _as_reference(error: MasterError) -> MasterError:
 def _as_file(error: MasterError) -> RecordError:
     """What is compared is no master."""
     return RecordError(
-        error.what.replace("The master", "The file"),
+        _MASTER.sub(r"\1 file", error.what),
         where=error.where,
         why=error.why,
         hint=error.hint,

@@ -66,12 +66,23 @@ def _listed(folder: Path, published: Published | None) -> list[Distorted]:
     if published is None:
         return []
     try:
-        return [
-            Distorted(str(one["id"]), folder / str(one["path"]))
-            for one in published.fields.get("renditions", [])
-        ]
+        listed = [(str(one["id"]), str(one["path"])) for one in published.fields["renditions"]]
     except (TypeError, KeyError):
         return []
+    return [Distorted(name, _inside(folder, path)) for name, path in listed]
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file that a package lists; what lies elsewhere, or can be no name, is not its own."""
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise RecordError(
+            "A package lists what is not in it",
+            where=str(folder / MANIFEST),
+            why=f"the path of a rendition is {name!r}",
+            hint="Give a package as encoder made it, or the video files themselves",
+        )
+    return path
 
 
 def identifier(path: Path, taken: Container[str], *, portable: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -146,17 +147,18 @@ def y4m_side(name: str, path: Path, header: bytes) -> Side:
         if words[:1] != ["YUV4MPEG2"]:
             raise ValueError("it does not begin with YUV4MPEG2")
         width, height = int(tags["W"]), int(tags["H"])
-        rate = Fraction(tags["F"].replace(":", "/"))
-        aspect = Fraction(tags.get("A", "0:0").replace("0:0", "1:1").replace(":", "/"))
+        rate = _ratio(tags["F"])
+        aspect = _ratio(tags.get("A", "0:0").replace("0:0", "1:1"))
         layout = tags.get("C", "420jpeg")
         chroma, depth = _Y4M_CHROMA.get(layout) or _deep(layout)
-        if width < 1 or height < 1 or rate <= 0:
-            raise ValueError("its size or rate is not positive")
-    except (ValueError, KeyError, ZeroDivisionError) as error:
+        if width < 1 or height < 1 or rate <= 0 or aspect <= 0:
+            raise ValueError("its size, rate or pixel aspect is not positive")
+    except (ValueError, KeyError) as error:
+        missing = isinstance(error, KeyError)
         raise RecordError(
             "Standard input is not a Y4M video",
             where=name,
-            why=str(error),
+            why=f"it has no {error.args[0]}" if missing else str(error),
             hint="Write it with `ffmpeg -i FILE -strict -1 -f yuv4mpegpipe -`",
         ) from error
     spread: Range = "full" if "XCOLORRANGE=FULL" in words else "limited"
@@ -174,6 +176,16 @@ def y4m_side(name: str, path: Path, header: bytes) -> Side:
         Colour(UNKNOWN, UNKNOWN, UNKNOWN, spread),
         tags.get("I", "p") in ("t", "b", "m"),
     )
+
+
+def _ratio(text: str) -> Fraction:
+    """``24000:1001``, as Y4M writes it."""
+    above, mark, below = text.partition(":")
+    if not mark or not all(re.fullmatch("[0-9]{1,9}", part) for part in (above, below)):
+        raise ValueError(f"{text[:20]} is no ratio like 24000:1001")
+    if not int(below):
+        raise ValueError(f"{text} divides by zero")
+    return Fraction(int(above), int(below))
 
 
 def _deep(layout: str) -> tuple[str, int]:

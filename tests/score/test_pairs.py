@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -580,7 +581,23 @@ def missing(path: Path, folder: Path) -> Path:
     return folder / "missing.mp4"
 
 
-@pytest.mark.parametrize("spoil", [missing, empty, nothing, text, folder_of_nothing])
+def too_long(path: Path, folder: Path) -> Path:
+    return folder / ("x" * 300)
+
+
+def damaged_from_the_start(path: Path, folder: Path) -> Path:
+    data = bytearray(path.read_bytes())
+    for place in range(data.find(b"mdat") + 4, len(data), 7):
+        data[place] ^= 0x5A
+    made = folder / "bits.mp4"
+    made.write_bytes(data)
+    return made
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [missing, too_long, empty, nothing, text, folder_of_nothing, damaged_from_the_start],
+)
 @pytest.mark.parametrize("side", ["reference", "distorted"])
 def test_what_cannot_be_read_is_4_on_either_side(
     room: Room,
@@ -598,6 +615,75 @@ def test_what_cannot_be_read_is_4_on_either_side(
     said = capsys.readouterr()
     assert bad.name in strict(said.out)["where"]
     assert bad.name in said.err
+    assert "master" not in said.err
+
+
+def listing(path: str) -> str:
+    document = {
+        "schema": "encoder.published/1",
+        "fingerprint": "",
+        "master_digest": "",
+        "files": {},
+    }
+    return json.dumps({**document, "renditions": [{"id": "v", "path": path}]})
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (listing("video/gone.mp4"), "No such file or directory"),
+        (listing("../encoded.mp4"), "lists what is not in it"),
+        (listing("/etc/passwd"), "lists what is not in it"),
+        (listing("a\0b"), "lists what is not in it"),
+        (listing("v").replace('"path"', '"way"'), "Not a package"),
+        (listing("v").replace("{}", '{"a": 1e999}'), "Not a package"),
+        (listing("v").replace("published/1", "published/2"), "Not a package"),
+        ("[" * 100_000, "Not a package"),
+        ("\x00\xff", "Not a package"),
+    ],
+)
+def test_a_package_that_is_none_cannot_be_read(
+    room: Room, tmp_path: Path, manifest: str, said: str
+) -> None:
+    (tmp_path / "package.json").write_bytes(manifest.encode("latin-1"))
+    with pytest.raises(RecordError, match=said) as caught:
+        room.score(tmp_path)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("option", ["--csv", "--parquet", "--plot"])
+def test_no_file_that_is_scored_is_written_over(
+    room: Room, encoded: Path, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCODER_CACHE", str(room.folder / "store"))
+    given = [tmp_path / "reference.png", tmp_path / "distorted.png"]
+    for path, source in zip(given, (room.reference, encoded), strict=True):
+        path.write_bytes(source.read_bytes())
+    (tmp_path / "link.png").symlink_to(given[1])
+    before = [path.read_bytes() for path in given]
+    for output in (*given, tmp_path / "link.png"):
+        assert main.run(["score", *map(str, given), "-q", option, str(output)]) == 2
+    assert [path.read_bytes() for path in given] == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("W0 H180 F24:1", "not positive"),
+        ("W320 H180 F0:1", "not positive"),
+        ("W320 H180 F24:1 A0:1", "not positive"),
+        ("W320 H180 F0:0", "divides by zero"),
+        ("W320 H180 F1e999999999", "no ratio"),
+        ("W320 H180 F1e999999999:1", "no ratio"),
+        ("W320 H180 F-24:1", "no ratio"),
+        ("W320 H180", "it has no F"),
+        ("H180 F24:1", "it has no W"),
+        ("W320 H180 F24:1 C777", "chroma 777 is not known"),
+    ],
+)
+def test_a_header_that_says_nothing_useful_is_refused(room: Room, words: str, said: str) -> None:
+    with pytest.raises(RecordError, match=said):
+        room.score(STDIN, stdin=io.BytesIO(f"YUV4MPEG2 {words}\n".encode()))
 
 
 def test_a_model_that_ffmpeg_lacks_is_refused(room: Room, encoded: Path) -> None:

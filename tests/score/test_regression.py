@@ -341,6 +341,23 @@ def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", str(good), str(tmp_path / "nothing")]) == 4
 
 
+def test_nothing_that_is_compared_is_written_over(tmp_path: Path) -> None:
+    good, bad = package(tmp_path / "good"), package(tmp_path / "bad", drop=4)
+    base, gates = tmp_path / "base.json", tmp_path / "gates.yaml"
+    save_baseline(measures(read_runs(good)), base)
+    gates.write_text("gates: [{metric: vmaf, worse: 1}]\n")
+    read = (base, gates, bad / "report.json")
+    before = [path.read_bytes() for path in read]
+    for option in ("--junit", "--markdown", "--report"):
+        for output in read:
+            words = ["compare", str(base), str(bad), "--gates", str(gates)]
+            assert run([*words, option, str(output)]) == 2
+    assert [path.read_bytes() for path in read] == before
+    # Beside a package's own files there is room.
+    assert run(["compare", str(base), str(bad), "--junit", str(bad / "junit.xml")]) == 1
+    assert (bad / "junit.xml").is_file()
+
+
 def test_a_frame_that_lost_what_nobody_sees_is_not_shown(tmp_path: Path) -> None:
     runs = []
     for name, psnr in (("good", (99.0, 44.0, 41.0)), ("bad", (60.0, 43.5, 39.0))):
