@@ -199,7 +199,9 @@ def write_parquet(sheet: ScoreSheet, path: Path) -> None:
         }
     )
     try:
-        pyarrow.parquet.write_table(table, str(path), compression="zstd")
+        # Of a path pyarrow removes what is there when it fails, be it a device or an earlier table.
+        with path.open("wb") as file:
+            pyarrow.parquet.write_table(table, file, compression="zstd")
     except OSError as error:
         raise _unwritable(path, error) from error
 

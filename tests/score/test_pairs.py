@@ -18,7 +18,7 @@ from encoder.cli import main
 from encoder.engine.pipeline import Pipeline
 from encoder.engine.sheets import STDIN, ScoreJob, score
 from encoder.engine.store import Store
-from encoder.errors import MeasureError, RecordError, UsageError
+from encoder.errors import MachineError, MeasureError, RecordError, UsageError
 from encoder.ffmpeg.locate import locate
 from encoder.ffmpeg.process import run
 from encoder.ladder.policy import load_policy
@@ -234,6 +234,18 @@ def test_tables_and_plot_hold_every_frame(room: Room, encoded: Path, tmp_path: P
     assert table["frame"] == [int(row["frame"]) for row in rows]
     assert table["ssim"] == sheet.values["encoded"]["ssim"].tolist()
     assert table["models"] == [row["models"] for row in rows]
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_what_cannot_be_written_stays_as_it_is(
+    room: Room, encoded: Path, tmp_path: Path, write: Callable[[ScoreSheet, Path], None]
+) -> None:
+    pytest.importorskip("pyarrow")
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(MachineError, match="cannot be written"):
+        write(room.score(encoded), link)
+    assert link.is_symlink()
 
 
 def test_worst_frames_are_drawn_beside_the_reference(
