@@ -16,7 +16,6 @@ import numpy as np
 from encoder.codecs import codec_named
 from encoder.ladder.correct import delivered, longest
 from encoder.ladder.decide import Made, decide_ladder
-from encoder.ladder.geometry import within_level
 from encoder.media.conform import Conform
 from encoder.media.ladder import Ladder, Rung, Trial
 from encoder.media.policy import Policy
@@ -113,7 +112,6 @@ def decide_around(
         trials: those the first decision was based on.
         anchors: what was encoded.
     """
-    policy = within_level(policy)
     measured = [trial for anchor in anchors for trial in anchor.trials]
     known = [*trials, *longest(measured, analysis)]
     made = []

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "engine.py"
 
 @pytest.mark.slow
 def test_figures_come_as_a_table_and_as_json(tmp_path: Path) -> None:
-    arguments = ["--runs", "1", "--effort", "quick", "--only", "sampled,lean,again,memory"]
+    arguments = ["--runs", "1", "--effort", "quick", "--only", "sampled,lean,scored,again,memory"]
     arguments += ["--flat", "1,2"]
     done = subprocess.run(
         [
@@ -33,7 +33,7 @@ def test_figures_come_as_a_table_and_as_json(tmp_path: Path) -> None:
     assert "| the longest / the shortest |" in done.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["schema"] == "encoder.bench.engine/1"
-    assert set(figures["ways"]) == {"sampled", "lean", "again"}
+    assert set(figures["ways"]) == {"sampled", "lean", "scored", "again"}
     assert all(len(way["cpu"]) == 1 and way["cpu"][0] > 0 for way in figures["ways"].values())
     ways = figures["ways"]
     assert figures["peak_memory"] > 50e6
