@@ -41,6 +41,7 @@ from encoder.engine.store import Store
 from encoder.engine.trials import TrialMaker
 from encoder.ladder.anchors import Anchor, decide_around, is_anchor, next_anchors
 from encoder.ladder.correct import correct
+from encoder.ladder.correct import delivered as given_by
 from encoder.ladder.decide import decide_ladder, fixed_points
 from encoder.ladder.evidence import EFFORTS, EffortName, gather, surfaces
 from encoder.ladder.policy import load_policy
@@ -170,11 +171,21 @@ class Mixture:
             for number, (source, index) in enumerate(self.picks)
         )
 
+    def off(self, rung: Rung) -> tuple[float, float]:
+        """By how many per cent of its rate and how many VMAF a rung is off what is expected."""
+        given = given_by(self.encode(rung), float(self.conform.frame_rate))
+        rate, vmaf = given.title(self.lengths / self.lengths.sum())
+        if rung.expected is None:
+            raise ValueError("nothing is expected of the rung")
+        return 100 * (rate / rung.expected.average_bitrate - 1), vmaf - rung.expected.vmaf
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A title: see the module. ``encodes`` is the share of work, ``corrected`` that of it which
-    corrections are; losses and gains are in per cent."""
+    corrections are, ``passes`` how often the title is decoded for anchors; losses, gains and
+    ``rate_error`` are in per cent. Errors are medians over the rungs, of what is expected of each
+    before its last encode."""
 
     shots: int
     trials: int
@@ -187,6 +198,9 @@ class Row:
     exhaustive_gain: float
     encodes: float
     corrected: float
+    passes: int
+    rate_error: float
+    vmaf_error: float
 
 
 def work_of(rung: Rung, frames: float) -> float:
@@ -211,9 +225,11 @@ def replay(title: Mixture, effort: EffortName) -> Row:
 
     anchors: list[Anchor] = []
     spent = corrected = 0.0
+    passes = 0
     while chosen := next_anchors(ladder, anchors):
         results, cost = encode(chosen)
         spent += cost
+        passes += 1
         anchors += [Anchor(rung, results[rung.id]) for rung in chosen]
         ladder = decide_around(title.conform, title.analysis, POLICY, FIXED, first.trials, anchors)
     results, cost = encode(ladder.rungs)
@@ -232,6 +248,7 @@ def replay(title: Mixture, effort: EffortName) -> Row:
         corrected += cost
     kept = sum(work_of(rung, float(title.lengths.sum())) for rung in ladder.rungs)
     known = title.reference
+    errors = [title.off(rung) for rung in ladder.rungs]
     before, after = (delivered(choices(one.rungs), known.truth) for one in (first, ladder))
     return Row(
         shots=len(title.picks),
@@ -245,6 +262,9 @@ def replay(title: Mixture, effort: EffortName) -> Row:
         exhaustive_gain=bd_rate(known.fixed, known.ideal) or 0.0,
         encodes=(spent + corrected) / kept,
         corrected=corrected / kept,
+        passes=passes,
+        rate_error=float(np.median([abs(rate) for rate, _ in errors])),
+        vmaf_error=float(np.median([abs(vmaf) for _, vmaf in errors])),
     )
 
 
@@ -285,7 +305,8 @@ def said(rows: Sequence[Row]) -> str:
     lines.append("")
     lines.append(
         f"{len(rows)} titles, {mean('trials', '.1f')} trials; encoded {mean('encodes')} times the "
-        f"ladder, {mean('corrected')} of it corrections"
+        f"ladder, {mean('corrected')} of it corrections, {mean('passes', '.1f')} passes of anchors; "
+        f"errors of rungs {mean('rate_error', '.1f')}% of the rate, {mean('vmaf_error')} VMAF"
     )
     return "\n".join(lines) + "\n"
 
