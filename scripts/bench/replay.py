@@ -305,8 +305,9 @@ def said(rows: Sequence[Row]) -> str:
     lines.append("")
     lines.append(
         f"{len(rows)} titles, {mean('trials', '.1f')} trials; encoded {mean('encodes')} times the "
-        f"ladder, {mean('corrected')} of it corrections, {mean('passes', '.1f')} passes of anchors; "
-        f"errors of rungs {mean('rate_error', '.1f')}% of the rate, {mean('vmaf_error')} VMAF"
+        f"ladder, {mean('corrected')} of it corrections, after {mean('passes', '.1f')} passes of "
+        f"anchors; rungs are off by {mean('rate_error', '.1f')}% of the rate and "
+        f"{mean('vmaf_error')} VMAF"
     )
     return "\n".join(lines) + "\n"
 
