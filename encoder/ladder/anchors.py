@@ -24,7 +24,7 @@ from encoder.media.shots import Analysis
 # A rung is known well enough if its interval is within so much VMAF and that share of its rate to
 # either side: it seldom misses then, and is encoded with all others. If more were asked for, more
 # rungs would be anchors, which are decided when less is known: what they promise is further off.
-_SURE_VMAF, _SURE_RATE = 1.0, 0.07
+_SURE_VMAF, _SURE_RATE = 0.7, 0.05
 # No more are begun once there are so many: some ladders never come to rest.
 _MOST = 8
 # A ladder of fewer rungs leaves nothing to be decided around them.
