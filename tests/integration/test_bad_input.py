@@ -209,8 +209,8 @@ def test_an_unreadable_master(tmp_path: Path, unprivileged: Callable[[], None] |
 @pytest.mark.parametrize(
     ("argv", "code"),
     [
-        (("score", "{master}", "{file}"), ExitCode.MEASURE),
-        (("score", "{master}", "{folder}"), ExitCode.MEASURE),
+        (("score", "{master}", "{file}"), ExitCode.MASTER),
+        (("score", "{master}", "{folder}"), ExitCode.MASTER),
         (("package", "{folder}", "-o", "{out}"), ExitCode.PACKAGE),
         (("encode", "{master}", "--ladder", "{file}", "-o", "{out}"), ExitCode.USAGE),
         (("verify", "{folder}"), ExitCode.MASTER),
