@@ -25,6 +25,19 @@ SCHEMA = "encoder.published/1"
 MANIFEST = "package.json"
 
 
+# What reading a file raises that is no such document. A few thousand brackets are more than the
+# parser goes down; of a size, infinity is none.
+_OF_OTHER_JSON = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What a published folder says of itself: the fingerprint of its making, and its files."""
@@ -47,11 +60,7 @@ def read_published(folder: Path) -> Published | None:
             {str(name): int(size) for name, size in data["files"].items()},
             data,
         )
-    # A few thousand brackets are more than the parser goes down; of a size, infinity is none.
-    except (
-        *(OSError, ValueError, KeyError, TypeError, AttributeError),
-        *(RecursionError, OverflowError),
-    ):
+    except _OF_OTHER_JSON:
         return None
 
 

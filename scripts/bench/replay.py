@@ -13,9 +13,10 @@ on the same titles. Of every title it says
 - the BD-rate that the decided ladder, and the one that would be delivered, lose against the
   exhaustive one, and how many more bits their rungs cost than the exhaustive hull at the same VMAF
 - their BD-rate against the fixed ladder beside what exhaustive search gains
-- how much of the delivered ladder's bits' worth of pictures is encoded in all, anchors that were
-  not kept and corrections included: 1 is every rung once. Pictures count by their pixels, and by as
-  many again as measuring takes.
+- how much is encoded in all, anchors that were not kept and corrections included, to what the
+  delivered ladder takes: 1 is every rung once. Pictures count by their pixels, and by as many more
+  as measuring takes
+- how far its rungs are off what is expected of them
 
 Buffer model and seams are not played; what real encodes give differs a little from shot to shot.
 """
@@ -55,10 +56,11 @@ from encoder.media.shots import Analysis, Shot
 from encoder.score.bd import bd_rate, pchip
 
 POLICY, FIXED = load_policy("per-title"), load_policy("apple-hls")
-# Shots of fewer frames are left out: two dozen frames are a second.
+# Shots of fewer frames are left out: they are hardly of a title, and decide nothing.
 LEAST_FRAMES = 20
 # Measuring a picture takes as long as encoding this many pixels at x264's medium.
 MEASURING = 0.75 * 1280 * 720
+# As often as an ingest corrects, see encoder/engine/correcting.py.
 ROUNDS = 2
 
 
